@@ -1,0 +1,45 @@
+# Two commands matter: `make run` and `make test`. Each builds .venv by itself.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+EXTRAS ?= piper,whisper,dev
+SHELL  := /bin/bash
+
+.PHONY: install run test test-fast check bench notebooks clean
+
+install: $(STAMP)
+
+# torch first and pinned, so that a CPU build is taken where the machine offers one; the rest is satisfied by it
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $$(command -v $(PYTHON) || echo python3) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]'
+	touch $@
+
+run: install
+	$(BIN)/viva models pull
+	$(BIN)/viva serve
+
+test: install
+	$(BIN)/viva models pull
+	$(BIN)/python -m pytest
+
+test-fast: install
+	$(BIN)/python -m pytest -m "not slow and not browser and not weights"
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/viva models pull
+	$(BIN)/viva bench latency bargein turns load engines
+
+notebooks: install
+	$(BIN)/python -m pytest tests/test_notebooks.py
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

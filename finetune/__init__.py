@@ -1,0 +1,1 @@
+"""Examiner adapters: training, evaluation and promotion. Never imports the socket or the page."""

@@ -1,0 +1,163 @@
+"""A thread that runs one model's blocking calls in order of urgency, for callers on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Any, TypeVar
+
+from workbench.engines.base import Priority
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_RANK: dict[Priority, int] = {"now": 0, "soon": 1, "idle": 2}
+
+
+class Cancelled(Exception):
+    """Raised inside a worker's job when its caller has gone away."""
+
+
+class CancelFlag:
+    """Tells a blocking job that nobody waits for its result any more."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Marks the job as unwanted."""
+        self._event.set()
+
+    def __bool__(self) -> bool:
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raises `Cancelled` when the job is unwanted; blocking code calls it between steps."""
+        if self._event.is_set():
+            raise Cancelled
+
+
+class Worker:
+    """Runs jobs one after another on a thread of its own: `now` before `soon` before `idle`, else first come first.
+
+    A job whose caller was cancelled while it waited is never started; one that runs is told through its `CancelFlag`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._jobs: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Jobs queued and not yet started."""
+        return len(self._jobs)
+
+    async def run(self, job: Callable[[CancelFlag], T], *, priority: Priority = "now") -> T:
+        """Runs `job` on the worker's thread and returns its result; cancelling the caller cancels the job."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        flag = CancelFlag()
+
+        def settle(value: Any, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+        def call() -> None:
+            if flag:
+                return
+            try:
+                value, error = job(flag), None
+            except Cancelled:
+                return
+            except BaseException as caught:  # handed to the caller, who alone knows what to do
+                value, error = None, caught
+            self._tell(loop, settle, value, error)
+
+        self._put(call, priority)
+        try:
+            return await future
+        finally:
+            flag.set()
+
+    async def iterate(
+        self, job: Callable[[CancelFlag], Iterator[T]], *, priority: Priority = "now"
+    ) -> AsyncGenerator[T, None]:
+        """Yields what the iterator made by `job` yields, as it comes; closing the generator stops the iterator."""
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        flag = CancelFlag()
+
+        def call() -> None:
+            if flag:
+                return
+            try:
+                for item in job(flag):
+                    if flag:
+                        return
+                    self._tell(loop, queue.put_nowait, ("item", item))
+            except Cancelled:
+                return
+            except BaseException as caught:
+                self._tell(loop, queue.put_nowait, ("error", caught))
+                return
+            self._tell(loop, queue.put_nowait, ("end", None))
+
+        self._put(call, priority)
+        try:
+            while True:
+                kind, value = await queue.get()
+                if kind == "item":
+                    yield value
+                elif kind == "error":
+                    raise value
+                else:
+                    return
+        finally:
+            flag.set()
+
+    def close(self) -> None:
+        """Lets the running job end and starts no other."""
+        with self._wake:
+            self._closed = True
+            self._jobs.clear()
+            self._wake.notify()
+
+    def _put(self, call: Callable[[], None], priority: Priority) -> None:
+        with self._wake:
+            if self._closed:
+                raise RuntimeError(f"worker {self.name} is closed")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
+                self._thread.start()
+            heapq.heappush(self._jobs, (_RANK[priority], next(self._order), call))
+            self._wake.notify()
+
+    def _serve(self) -> None:
+        while True:
+            with self._wake:
+                while not self._jobs and not self._closed:
+                    self._wake.wait()
+                if self._closed:
+                    return
+                _, _, call = heapq.heappop(self._jobs)
+            call()
+
+    @staticmethod
+    def _tell(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:  # the loop closed while the model was still working: nobody is left to tell
+            log.debug("dropped a result: event loop closed")

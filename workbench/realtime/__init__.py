@@ -1,0 +1,1 @@
+"""The live conversation: turn-taking, playout, protocol and server. Judges nothing and chooses no question."""
