@@ -147,9 +147,13 @@ class Judged:
 
 @dataclass(frozen=True)
 class Tick:
-    """Time passed; sent about once a second while the candidate holds the floor."""
+    """Time passed; sent about once a second while the candidate holds the floor or a judgement is awaited.
+
+    `text` is what was recognised so far of a turn still being spoken, so that a turn cut by the clock is marked too.
+    """
 
     now_s: float
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,13 +165,21 @@ class Silence:
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """What the candidate has actually heard of a reply (less than was meant when it was interrupted); `talk` mode only."""
+
+    text: str
+    now_s: float
+
+
+@dataclass(frozen=True)
 class Returned:
     """The candidate is back after a lost connection or a restart; the examiner picks up where it was."""
 
     now_s: float
 
 
-Event = Begin | Heard | Command | AreaChosen | ConsentGiven | Judged | Tick | Silence | Returned
+Event = Begin | Heard | Command | AreaChosen | ConsentGiven | Judged | Tick | Silence | Spoken | Returned
 
 
 # ---- effects: what an exam wants done, in this order -------------------------------------------------------------
@@ -219,7 +231,10 @@ class Say:
 
 @dataclass(frozen=True)
 class Judge:
-    """Mark this answer; the verdict comes back as a `Judged` event. `answer` joins what was said before and after a probe."""
+    """Mark this answer; the verdict comes back as a `Judged` event. `answer` joins what was said before and after a probe.
+
+    A later `Judge` for the same question replaces an earlier one still running: drop the earlier one's verdict.
+    """
 
     question_id: str
     answer: str
