@@ -74,7 +74,7 @@ def version() -> None:
 
 
 def _mount(name: str) -> None:
-    """Adds `workbench.commands.<name>`; one whose optional dependency is missing stays listed and says so when run."""
+    """Adds `workbench.commands.<name>`; one whose optional dependency is missing says so when it is run."""
     full_name = f"workbench.commands.{name}"
     if importlib.util.find_spec(full_name) is None:
         return
@@ -93,15 +93,11 @@ def _mount(name: str) -> None:
 
 
 def _mount_broken(name: str, error: ImportError) -> None:
-    missing = ImportError(*error.args, name=error.name) if isinstance(error, ModuleNotFoundError) else error
+    anything = {"allow_extra_args": True, "ignore_unknown_options": True}
 
-    @app.command(
-        name,
-        help=f"Not available: {error}.",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )
+    @app.command(name, help=f"Not available: {error}.", context_settings=anything)
     def broken() -> None:
-        raise missing
+        raise error
 
 
 for _name in COMMAND_MODULES:

@@ -31,12 +31,10 @@ def explain(error: BaseException) -> str | None:
     for module_name, names in USER_ERRORS.items():
         # an error can only have been raised by a module that is loaded
         module = sys.modules.get(module_name)
-        kinds = tuple(
-            kind for kind in (getattr(module, name, None) for name in names) if isinstance(kind, type)
-        )
-        if isinstance(error, kinds):
+        kinds = [getattr(module, name, None) for name in names]
+        if any(isinstance(kind, type) and isinstance(error, kind) for kind in kinds):
             return str(error)
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("workbench"):
         return f"{error}; install the package or the extra it belongs to, `viva doctor` lists what is missing"
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename is not None else ""
@@ -55,7 +53,7 @@ def _explain_validation(error: ValidationError) -> str:
 
 
 class ExplainingGroup(TyperGroup):
-    """The top of `viva`: prints what `explain` knows as one message with exit code 2, unless `--debug` is given."""
+    """The top of `viva`: what `explain` knows is printed as one message with exit code 2, unless `--debug`."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""

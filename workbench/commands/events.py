@@ -1,4 +1,4 @@
-"""`viva events`: the realtime protocol as a document or a JSON schema, made from the types the server parses with."""
+"""`viva events`: the realtime protocol as a document or a JSON schema, made from the server's own types."""
 
 from __future__ import annotations
 

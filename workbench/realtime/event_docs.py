@@ -15,7 +15,7 @@ from workbench.realtime import protocol
 
 
 def as_json_schema() -> str:
-    """One JSON Schema (2020-12) document: `$defs` of every event, `client` and `server` as unions over them."""
+    """One JSON Schema (2020-12): `$defs` of every event, `client` and `server` as unions over them."""
     from pydantic.json_schema import models_json_schema
 
     client = [(model, "validation") for model in protocol.CLIENT_EVENT_MODELS]
@@ -35,12 +35,12 @@ def as_json_schema() -> str:
 
 
 def as_markdown() -> str:
-    """A page with a section an event and a table of its fields, nested objects after the events that hold them."""
+    """A page with a section an event and a table of its fields, nested objects after their events."""
     parts = [
         "# Events of /v1/realtime",
         inspect.cleandoc(protocol.__doc__ or ""),
-        f"An event of the client has at most {protocol.MAX_EVENT_BYTES:,} bytes; one that cannot be acted on is answered"
-        " by an `error` event whose `param` names the field, and the session goes on.",
+        f"An event of the client has at most {protocol.MAX_EVENT_BYTES:,} bytes; one that cannot be acted on is"
+        " answered by an `error` event whose `param` names the field, and the session goes on.",
         "## What the client sends",
         *(_section(model) for model in protocol.CLIENT_EVENT_MODELS),
         "## Objects inside them",
