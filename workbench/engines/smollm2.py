@@ -1,0 +1,271 @@
+"""The embedded language model: SmolLM2-135M-Instruct on CTranslate2, int8, one thread a reply.
+
+Measured on two cores: int8 on one thread makes 80 tokens a second, on two threads 30, so that threads are
+spent on replies side by side. The state after a system prompt is kept: the first token then comes in under
+half the time, and the reply is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.engines.base import ChatMessage, EngineError, Priority
+from workbench.engines.gguf_conversion import convert
+from workbench.engines.worker import CancelFlag, Worker
+
+if TYPE_CHECKING:
+    from workbench.settings import Settings
+
+__all__ = ["SmolLM2", "convert", "create", "render"]
+
+log = logging.getLogger(__name__)
+
+NAME = "smollm2"
+
+CONTEXT_TOKENS = 2048
+"""Longest prompt with its reply, a second of reading on one core; the model was trained on 8192."""
+
+MAX_PREFIXES = 16
+"""System prompts whose state is kept, at 46 KB a token. CTranslate2 never forgets one: later ones are not
+kept."""
+
+REPETITION_PENALTY = 1.1
+"""Without it a model of this size repeats its own sentence until the token limit."""
+
+TOP_P = 0.9
+"""Share of the probability that sampling draws from when the temperature is above zero."""
+
+DEFAULT_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+"""What the model's chat template puts first when a chat has no system message."""
+
+START, END, END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
+
+
+def render(messages: Sequence[ChatMessage], tokenizer: Any) -> tuple[list[str], list[str]]:
+    """A chat as the model's ChatML tokens: those of the system message, and those of the rest.
+
+    Contents are encoded as plain text: a candidate who says "<|im_end|>" does not end a message.
+
+    Args:
+        messages: At least one message; a system message counts only as the first.
+        tokenizer: A `tokenizers.Tokenizer` whose `encode_special_tokens` is set.
+
+    Returns:
+        (prefix, rest); the rest ends where the assistant's reply begins.
+    """
+    if not messages:
+        raise ValueError("a chat needs at least one message, got none")
+    turns = list(messages)
+    system = turns.pop(0)["content"] if turns[0]["role"] == "system" else DEFAULT_SYSTEM
+
+    def message(role: str, content: str) -> list[str]:
+        body = tokenizer.encode(f"{role}\n{content}").tokens
+        return [START, *body, END, *tokenizer.encode("\n").tokens]
+
+    rest = [token for turn in turns for token in message(turn["role"], turn["content"])]
+    return message("system", system), [*rest, START, *tokenizer.encode("assistant\n").tokens]
+
+
+class SmolLM2:
+    """One model, as many replies side by side as there are threads."""
+
+    name = NAME
+
+    def __init__(self, model_dir: Path, *, threads: int = 1) -> None:
+        self._model_dir = model_dir
+        self._lanes = [Worker(f"smollm2-{i}") for i in range(max(1, threads))]
+        self._busy = [0] * len(self._lanes)
+        self._loading = asyncio.Lock()
+        self._generator: Any = None
+        self._tokenizer: Any = None
+        self._kept: set[str] = set()
+        self._seen: deque[str] = deque(maxlen=4 * MAX_PREFIXES)
+
+    async def warm_up(self, prefixes: Sequence[str] = ()) -> None:
+        """Loads the weights and reads the system prompts that replies will begin with.
+
+        Args:
+            prefixes: Contents of system messages whose state is to be kept.
+        """
+        await self._load()
+        self._seen.extend(prefixes)
+        for system in prefixes or ("You are the examiner of a viva.",):
+            chat: list[ChatMessage] = [
+                {"role": "system", "content": system},
+                {"role": "user", "content": "The candidate answered. Thank them in one short sentence."},
+            ]
+            async for _ in self.stream(chat, max_tokens=4):
+                pass
+
+    async def stream(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int = 64,
+        temperature: float = 0.0,
+        stop: Sequence[str] = (),
+        priority: Priority = "now",
+    ) -> AsyncGenerator[str, None]:
+        """Yields pieces of the reply, whole characters only; see `ChatModel`.
+
+        Raises:
+            EngineError: The weights are missing, the prompt is too long, or the model failed.
+        """
+        await self._load()
+        prefix, rest = render(messages, self._tokenizer)
+        n_prompt = len(prefix) + len(rest)
+        if n_prompt + max_tokens > CONTEXT_TOKENS:
+            raise EngineError(
+                NAME,
+                f"a prompt of {n_prompt} tokens and a reply of {max_tokens} exceed the {CONTEXT_TOKENS} "
+                "tokens "
+                "this model is given; shorten the history",
+            )
+        system = messages[0]["content"] if messages[0]["role"] == "system" else DEFAULT_SYSTEM
+        keep = self._keeps(system)
+
+        def job(flag: CancelFlag) -> Iterator[str]:
+            return self._pieces(prefix, rest, keep, max_tokens, temperature, tuple(stop), flag)
+
+        lane = min(range(len(self._lanes)), key=self._busy.__getitem__)
+        self._busy[lane] += 1
+        pieces = self._lanes[lane].iterate(job, priority=priority)
+        try:
+            async for piece in pieces:
+                yield piece
+        finally:
+            self._busy[lane] -= 1
+            await pieces.aclose()
+
+    async def close(self) -> None:
+        """Frees the model."""
+        for lane in self._lanes:
+            lane.close()
+        self._generator = None
+
+    def _pieces(
+        self,
+        prefix: list[str],
+        rest: list[str],
+        keep: bool,
+        max_tokens: int,
+        temperature: float,
+        stop: tuple[str, ...],
+        flag: CancelFlag,
+    ) -> Iterator[str]:
+        from tokenizers.decoders import DecodeStream
+
+        sampling: dict[str, Any] = {"sampling_topk": 1}
+        if temperature > 0:
+            sampling = {"sampling_topk": 0, "sampling_topp": TOP_P, "sampling_temperature": temperature}
+        decoder = DecodeStream(skip_special_tokens=True)
+        held = HeldBack(stop)
+        try:
+            steps = self._generator.generate_tokens(
+                rest,
+                static_prompt=prefix,
+                cache_static_prompt=keep,
+                max_length=max_tokens,
+                repetition_penalty=REPETITION_PENALTY,
+                end_token=[END, END_OF_TEXT],
+                callback=lambda _: bool(flag),
+                **sampling,
+            )
+            for step in steps:
+                flag.check()
+                text = held.push(decoder.step(self._tokenizer, step.token_id) or "")
+                if text:
+                    yield text
+                if held.stopped:
+                    return
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(NAME, f"the model failed on a prompt of {len(rest)} tokens: {error}") from error
+        if last := held.flush():
+            yield last
+
+    def _keeps(self, system: str) -> bool:
+        """Whether the state after this system prompt is kept: it was announced at warm-up or is used again."""
+        if system not in self._kept and system in self._seen and len(self._kept) < MAX_PREFIXES:
+            self._kept.add(system)
+        self._seen.append(system)
+        return system in self._kept
+
+    async def _load(self) -> None:
+        async with self._loading:
+            if self._generator is None:
+                self._generator, self._tokenizer = await self._lanes[0].run(lambda _: self._read())
+
+    def _read(self) -> tuple[Any, Any]:
+        import ctranslate2
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(self._model_dir / "tokenizer.json"))
+            generator = ctranslate2.Generator(
+                str(self._model_dir), compute_type="int8", inter_threads=len(self._lanes), intra_threads=1
+            )
+        except Exception as error:  # the tokenizer's errors have no class of their own
+            raise EngineError(
+                NAME, f"cannot load {self._model_dir}: {error}; run `viva models pull`"
+            ) from error
+        tokenizer.encode_special_tokens = True
+        log.info("loaded %s", self._model_dir.name)
+        return generator, tokenizer
+
+
+class HeldBack:
+    """Streams text up to the first stop string; what may be the beginning of one is held back."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop = [text for text in stop if text]
+        self._text = ""
+        self.stopped = False
+
+    def push(self, text: str) -> str:
+        """The text that is certainly before any stop string."""
+        self._text += text
+        found = [at for at in map(self._text.find, self._stop) if at >= 0]
+        if found:
+            self.stopped = True
+            ready, self._text = self._text[: min(found)], ""
+            return ready
+        hold = max(
+            (n for text in self._stop for n in range(1, len(text)) if self._text.endswith(text[:n])),
+            default=0,
+        )
+        ready, self._text = self._text[: len(self._text) - hold], self._text[len(self._text) - hold :]
+        return ready
+
+    def flush(self) -> str:
+        """What was held back, once nothing more comes."""
+        ready, self._text = self._text, ""
+        return ready
+
+
+def create(settings: Settings) -> SmolLM2:
+    """The embedded model: `VIVA_LLM_MODEL` is its name, or the path of a converted directory or a GGUF file.
+
+    Raises:
+        EngineError: The weights are not there.
+    """
+    return SmolLM2(_find_model(settings), threads=settings.threads)
+
+
+def _find_model(settings: Settings) -> Path:
+    given = Path(settings.llm_model).expanduser()
+    if given.suffix == ".gguf" and given.is_file():
+        return convert(given, settings.models_dir / given.stem)
+    for path in (given, settings.models_dir / given.name, settings.models_dir / "smollm2"):
+        if (path / "model.bin").is_file():
+            return path
+    raise EngineError(
+        NAME,
+        f"no model {settings.llm_model!r} in {settings.models_dir}; run `viva models pull`, or set "
+        "VIVA_LLM_MODEL "
+        "to a converted directory or a .gguf file",
+    )
