@@ -21,7 +21,7 @@ stands in for what was played.
 from __future__ import annotations
 
 import secrets
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -36,7 +36,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
-# ---- what a session is made with ---------------------------------------------------------------------------------
+# ---- what a session is made with ----
 
 
 class _Open(BaseModel):
@@ -104,7 +104,7 @@ class SessionConfig(_Open):
     viva: VivaOptions | None = None
 
 
-# ---- client events -----------------------------------------------------------------------------------------------
+# ---- client events ----
 
 
 class _ClientEvent(_Open):
@@ -214,10 +214,7 @@ class Consent(_ClientEvent):
 
 
 ClientEvent = Annotated[
-    Union[
-        SessionUpdate, AppendAudio, CommitAudio, ClearAudio, CreateItem, TruncateItem, CreateResponse, CancelResponse,
-        Played, VivaCommand, ChooseArea, Consent,
-    ],
+    SessionUpdate | AppendAudio | CommitAudio | ClearAudio | CreateItem | TruncateItem | CreateResponse | CancelResponse | Played | VivaCommand | ChooseArea | Consent,
     Field(discriminator="type"),
 ]  # fmt: skip
 
@@ -228,7 +225,7 @@ CLIENT_EVENT_TYPES: tuple[str, ...] = tuple(
 )
 
 
-# ---- server events -----------------------------------------------------------------------------------------------
+# ---- server events ----
 # The stock events follow the public API; these are the ones the workbench adds.
 
 
@@ -399,7 +396,7 @@ STOCK_SERVER_EVENT_TYPES: tuple[str, ...] = (
 )
 
 
-# ---- errors ------------------------------------------------------------------------------------------------------
+# ---- errors ----
 
 
 class ProtocolError(ValueError):

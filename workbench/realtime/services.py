@@ -1,0 +1,88 @@
+"""What every conversation of a process shares: engines, banks, store, tickets, and the judge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from workbench.engines.base import Engines
+from workbench.exam import grading
+from workbench.exam.items import Bank, Question
+from workbench.exam.model import Evaluation, ExamSetup, Judge
+from workbench.realtime.protocol import ProtocolError, VivaOptions
+from workbench.realtime.speaker import PhraseCache
+from workbench.realtime.tickets import Tickets
+from workbench.settings import Settings
+from workbench.store.repository import Store
+
+JudgeCall = Callable[[Bank, Judge], Awaitable[Evaluation]]
+
+
+def find_question(bank: Bank, question_id: str) -> Question:
+    """The question of this id, in whichever area it is.
+
+    Raises:
+        KeyError: The bank has no such question.
+    """
+    for _, _, question in bank.questions():
+        if question.id == question_id:
+            return question
+    raise KeyError(f"{bank.discipline} {bank.version} has no question {question_id!r}")
+
+
+async def judge_by_key_points(bank: Bank, ask: Judge) -> Evaluation:
+    """The keyword judge, off the event loop: a long answer may take it some milliseconds."""
+    question = find_question(bank, ask.question_id)
+    return await asyncio.to_thread(grading.judge_keywords, question, ask.answer, recognition_confidence=ask.confidence)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Shared by all conversations of one process."""
+
+    settings: Settings
+    engines: Engines
+    banks: Mapping[str, Bank]
+    store: Store
+    tickets: Tickets
+    phrases: PhraseCache
+    judge: JudgeCall = judge_by_key_points
+    clock: Callable[[], float] = field(default=time.monotonic)
+
+    def bank(self, options: VivaOptions) -> Bank:
+        """The bank a client asked for.
+
+        Raises:
+            ProtocolError: No such discipline or area; the error lists those there are.
+        """
+        bank = self.banks.get(options.discipline)
+        if bank is None:
+            raise ProtocolError(
+                f"unknown discipline {options.discipline!r}; allowed: {', '.join(sorted(self.banks))}",
+                param="session.viva.discipline",
+                code="unknown_discipline",
+            )
+        keys = [area.key for area in bank.areas]
+        if options.area is not None and options.area not in keys:
+            raise ProtocolError(
+                f"{options.discipline} has no area {options.area!r}; allowed: {', '.join(keys)}",
+                param="session.viva.area",
+                code="unknown_area",
+            )
+        return bank
+
+    def setup(self, options: VivaOptions, seed: int) -> ExamSetup:
+        """The exam's setup from what a client asked for and the settings."""
+        return ExamSetup(
+            discipline=options.discipline,
+            area=options.area,
+            candidate=options.candidate,
+            consented=options.consent,
+            mode=options.mode,
+            seed=seed,
+            question_time_s=self.settings.question_time_s,
+            warning_before_s=self.settings.warning_before_s,
+            extra_time=options.extra_time,
+        )

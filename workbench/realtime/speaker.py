@@ -1,0 +1,235 @@
+"""Turns the lines of a reply into sound: the model words what it may word, the guard reads along, the voice speaks.
+
+The producer fills a `Reply` from the front, so that the first phrase can be heard while the rest is being made. A
+phrase that is the same in every viva (a stem, a thank-you) is synthesised once and kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from workbench.audio import StreamResampler
+from workbench.engines.base import ChatMessage, EngineError, Engines, Priority, Samples
+from workbench.engines.spoken_text import speakable
+from workbench.exam.guard import GuardedStream
+from workbench.exam.model import Line
+from workbench.exam.prompts import chat_messages, max_tokens
+from workbench.realtime.playout import Reply
+
+log = logging.getLogger(__name__)
+
+CACHED_S = 240.0
+"""Sound kept by the phrase cache: about 20 MB, some sixty phrases."""
+
+LINE_GAP_S = 0.28
+"""Silence between two lines; the pause a speaker makes between sentences."""
+
+LOOKAHEAD_S = 8.0
+"""Sound made ahead of what is being heard; more would be thrown away at a barge-in."""
+
+FIRST_WORDS_S = 2.5
+"""Longest wait for the model's first clause; then the line's own text is spoken."""
+
+
+@dataclass
+class Marks:
+    """When the parts of a reply were ready, monotonic seconds; None for what did not happen."""
+
+    llm_first: float | None = None
+    llm_clause: float | None = None
+    tts_first: float | None = None
+
+
+@dataclass
+class Fallbacks:
+    """How often the model was asked for a line, and why its words were not used."""
+
+    asked: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, reason: str) -> None:
+        """Counts one refusal."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+
+class PhraseCache:
+    """Synthesised phrases by (text, rate), the least recently used dropped first."""
+
+    def __init__(self, sample_rate_hz: int, keep_s: float = CACHED_S) -> None:
+        self._room = int(keep_s * sample_rate_hz)
+        self._held = 0
+        self._phrases: OrderedDict[tuple[str, float], Samples] = OrderedDict()
+
+    def get(self, text: str, rate: float) -> Samples | None:
+        """The phrase's sound, if it is held."""
+        found = self._phrases.get((text, rate))
+        if found is not None:
+            self._phrases.move_to_end((text, rate))
+        return found
+
+    def put(self, text: str, rate: float, sound: Samples) -> None:
+        """Holds the sound of a phrase."""
+        if (text, rate) in self._phrases or len(sound) > self._room // 4:
+            return
+        self._phrases[(text, rate)] = sound
+        self._held += len(sound)
+        while self._held > self._room:
+            _, dropped = self._phrases.popitem(last=False)
+            self._held -= len(dropped)
+
+
+class Speaker:
+    """Makes replies for one session.
+
+    Args:
+        engines: The shared engines.
+        cache: Phrases shared by all sessions of the process.
+        out_hz: Output sample rate of the session.
+        rate: Speaking rate of the voice.
+        clock: Monotonic seconds.
+        instructions: What a `talk` client wants of the examiner, if anything.
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        cache: PhraseCache,
+        *,
+        out_hz: int,
+        rate: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.engines = engines
+        self.cache = cache
+        self.out_hz = out_hz
+        self.rate = rate
+        self.clock = clock
+        self.fallbacks = Fallbacks()
+
+    async def produce(
+        self,
+        lines: Sequence[Line],
+        reply: Reply,
+        marks: Marks,
+        *,
+        heard: Callable[[], int] = lambda: 0,
+        priority: Priority = "now",
+    ) -> None:
+        """Fills `reply` with the sound of `lines`, and finishes it, whatever happens.
+
+        Args:
+            lines: What to say.
+            reply: Where the sound goes.
+            marks: Told when the parts were ready.
+            heard: Samples of the reply heard so far; production stays `LOOKAHEAD_S` ahead of it.
+            priority: Place in the engines' queues.
+
+        Raises:
+            EngineError: The voice failed twice on the same phrase; what was made before stands.
+        """
+        try:
+            for index, line in enumerate(lines):
+                if index and reply.phrases:
+                    reply.add(np.zeros(int(LINE_GAP_S * self.out_hz), np.float32))
+                async for text in self._words(line, marks, priority):
+                    reply.begin(text, line.kind, index)
+                    await self._say(text, reply, marks, priority)
+                    priority = "soon" if priority == "now" else priority
+                    while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
+                        await asyncio.sleep(0.25)
+        finally:
+            reply.finish()
+
+    async def _words(self, line: Line, marks: Marks, priority: Priority) -> AsyncIterator[str]:
+        """The phrases of a line: the model's if it words the line well, else the line's own."""
+        if line.wording is None:
+            yield line.text
+            return
+        self.fallbacks.asked += 1
+        guarded = GuardedStream(line.wording)
+        said = False
+        try:
+            async for clause in self._clauses(chat_messages(line.wording), guarded, marks, priority):
+                said = True
+                yield clause
+        except EngineError as error:
+            log.warning("the language model failed, the line's own words are spoken: %s", error)
+            guarded.fail("engine_failed")
+        except TimeoutError:
+            guarded.fail("too_slow")
+        if guarded.refused is not None:
+            self.fallbacks.refuse(guarded.refused)
+        if not said:
+            yield line.text
+
+    async def _clauses(
+        self, messages: list[ChatMessage], guarded: GuardedStream, marks: Marks, priority: Priority
+    ) -> AsyncIterator[str]:
+        stream = self.engines.chat.stream(messages, max_tokens=max_tokens(guarded.wording), priority=priority)
+        try:
+            deadline = asyncio.get_running_loop().time() + FIRST_WORDS_S
+            released = 0
+            while guarded.refused is None:
+                limit = deadline if not released else None
+                try:
+                    async with asyncio.timeout_at(limit):
+                        piece = await anext(stream)
+                except StopAsyncIteration:
+                    break
+                if marks.llm_first is None:
+                    marks.llm_first = self.clock()
+                for clause in guarded.feed(piece):
+                    released += 1
+                    if marks.llm_clause is None:
+                        marks.llm_clause = self.clock()
+                    yield clause
+                if guarded.done:
+                    break
+            for clause in guarded.finish():
+                if marks.llm_clause is None:
+                    marks.llm_clause = self.clock()
+                yield clause
+        finally:
+            await stream.aclose()
+
+    async def _say(self, text: str, reply: Reply, marks: Marks, priority: Priority) -> None:
+        cached = self.cache.get(text, self.rate)
+        if cached is not None:
+            if marks.tts_first is None:
+                marks.tts_first = self.clock()
+            reply.add(self._convert([cached])[0])
+            return
+        for attempt in (1, 2):
+            made: list[Samples] = []
+            try:
+                resampler = StreamResampler(self.engines.synthesizer.sample_rate_hz, self.out_hz, "HQ")
+                async for chunk in self.engines.synthesizer.stream(speakable(text), rate=self.rate, priority=priority):
+                    if marks.tts_first is None:
+                        marks.tts_first = self.clock()
+                    made.append(chunk)
+                    reply.add(resampler.process(chunk))
+                reply.add(resampler.process(np.zeros(0, np.float32), last=True))
+                break
+            except EngineError:
+                if attempt == 2 or made:
+                    raise
+                log.warning("the voice failed on a phrase of %d characters, once more", len(text))
+        if made:
+            self.cache.put(text, self.rate, np.concatenate(made))
+
+    def _convert(self, chunks: list[Samples]) -> list[Samples]:
+        resampler = StreamResampler(self.engines.synthesizer.sample_rate_hz, self.out_hz, "HQ")
+        return [
+            np.concatenate(
+                [
+                    resampler.process(np.concatenate(chunks)),
+                    resampler.process(np.zeros(0, np.float32), last=True),
+                ]
+            )
+        ]

@@ -1,0 +1,153 @@
+"""Starts everything: weights into memory, store, socket, HTTP API and the Gradio page on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.settings import Settings, get_settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Running:
+    """A server that is up.
+
+    Attributes:
+        url: Where a browser on this machine finds the page.
+        share_url: The public link, if one was asked for.
+    """
+
+    url: str
+    share_url: str | None
+    demo: Any
+
+    def close(self) -> None:
+        """Ends the vivas (each is saved) and frees the port."""
+        self.demo.close(verbose=False)
+
+
+def build_services(settings: Settings) -> Any:
+    """Loads engines, banks and store, and returns what every conversation shares.
+
+    Raises:
+        EngineError: Weights or an optional dependency are missing; the message says what to run.
+    """
+    from workbench.engines.registry import build_engines
+    from workbench.exam.bank import load_banks
+    from workbench.realtime.services import Services
+    from workbench.realtime.speaker import PhraseCache
+    from workbench.realtime.tickets import Tickets, signing_key
+    from workbench.store.repository import Store
+
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engines = build_engines(settings)
+    key = settings.secret_key.get_secret_value() if settings.secret_key else None
+    return Services(
+        settings=settings,
+        engines=engines,
+        banks=load_banks(settings.banks_dir),
+        store=Store(settings),
+        tickets=Tickets(signing_key(settings.data_dir, key)),
+        phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
+    )
+
+
+def free_port(host: str) -> int:
+    """A port nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind((host if host != "0.0.0.0" else "127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def launch(settings: Settings | None = None, *, inline: bool = False, quiet: bool = True) -> Running:
+    """Serves the workbench from a background thread; what `viva serve` does, and what a notebook cell calls.
+
+    Args:
+        settings: Settings; those of the environment when left out.
+        inline: Show the page below the notebook cell.
+        quiet: Keep Gradio from printing addresses of its own.
+    """
+    from workbench.api import build_api
+    from workbench.engines.registry import warm_up
+    from workbench.realtime.server import RealtimeServer
+    from workbench.web.page import build_page
+    from workbench.web.routes import static_routes
+
+    settings = settings or get_settings()
+    services = build_services(settings)
+    _run_apart(warm_up(services.engines))
+    server = RealtimeServer(services)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        yield
+        await server.close()
+
+    demo = build_page(settings, services.banks, lambda request, grants: services.tickets.mint_ticket(grants))
+    routes = [
+        *server.routes(),
+        *build_api(services.store, services.banks, settings, services.tickets.open_report),
+        *static_routes(),
+    ]
+    port = settings.port or free_port(settings.host)
+    _, local_url, share_url = demo.launch(
+        server_name=settings.host,
+        server_port=port,
+        share=settings.share,
+        root_path=settings.root_path or None,
+        prevent_thread_lock=True,
+        quiet=quiet,
+        inline=inline,
+        inbrowser=False,
+        ssr_mode=False,
+        show_error=True,
+        app_kwargs={"routes": routes, "lifespan": lifespan},
+        **demo.launch_options,
+    )
+    return Running(url=local_url, share_url=share_url, demo=demo)
+
+
+def serve(settings: Settings) -> None:
+    """Serves until interrupted, and prints the address."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    started = time.monotonic()
+    print("Loading the models ...", flush=True)
+    running = launch(settings)
+    print(f"Viva Workbench is ready after {time.monotonic() - started:.0f} s: {running.url}", flush=True)
+    if running.share_url:
+        print(f"Share link: {running.share_url}", flush=True)
+    print("Press Ctrl+C to stop; vivas under way are saved.", flush=True)
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    stop.wait()
+    print("Stopping ...", flush=True)
+    running.close()
+
+
+def _run_apart(work: Any) -> None:
+    """Runs a coroutine to its end, also where a loop is already running (a notebook)."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="warm-up")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
