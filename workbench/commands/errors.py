@@ -53,7 +53,7 @@ def _explain_validation(error: ValidationError) -> str:
 
 
 class ExplainingGroup(TyperGroup):
-    """The top of `viva`: what `explain` knows is printed as one message with exit code 2, unless `--debug`."""
+    """The top of `viva`: what `explain` knows is printed as one message, exit code 2, unless `--debug`."""
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""

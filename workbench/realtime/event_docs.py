@@ -20,7 +20,8 @@ def as_json_schema() -> str:
 
     client = [(model, "validation") for model in protocol.CLIENT_EVENT_MODELS]
     server = [(model, "serialization") for model in protocol.VIVA_EVENT_MODELS]
-    references, schema = models_json_schema([*client, *server], ref_template="#/$defs/{model}")  # type: ignore[list-item]
+    models: list[Any] = [*client, *server]
+    references, schema = models_json_schema(models, ref_template="#/$defs/{model}")
     document: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Events of /v1/realtime",
@@ -39,8 +40,8 @@ def as_markdown() -> str:
     parts = [
         "# Events of /v1/realtime",
         inspect.cleandoc(protocol.__doc__ or ""),
-        f"An event of the client has at most {protocol.MAX_EVENT_BYTES:,} bytes; one that cannot be acted on is"
-        " answered by an `error` event whose `param` names the field, and the session goes on.",
+        f"An event of the client has at most {protocol.MAX_EVENT_BYTES:,} bytes; one that cannot be acted"
+        " on is answered by an `error` event whose `param` names the field, and the session goes on.",
         "## What the client sends",
         *(_section(model) for model in protocol.CLIENT_EVENT_MODELS),
         "## Objects inside them",
