@@ -20,6 +20,7 @@ stands in for what was played.
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Annotated, Any, Literal, get_args
 
@@ -214,9 +215,20 @@ class Consent(_ClientEvent):
 
 
 ClientEvent = Annotated[
-    SessionUpdate | AppendAudio | CommitAudio | ClearAudio | CreateItem | TruncateItem | CreateResponse | CancelResponse | Played | VivaCommand | ChooseArea | Consent,
+    SessionUpdate
+    | AppendAudio
+    | CommitAudio
+    | ClearAudio
+    | CreateItem
+    | TruncateItem
+    | CreateResponse
+    | CancelResponse
+    | Played
+    | VivaCommand
+    | ChooseArea
+    | Consent,
     Field(discriminator="type"),
-]  # fmt: skip
+]
 
 CLIENT_EVENTS: TypeAdapter[Any] = TypeAdapter(ClientEvent)
 CLIENT_EVENT_MODELS: tuple[type[_ClientEvent], ...] = get_args(get_args(ClientEvent)[0])
@@ -436,8 +448,6 @@ def parse_client_event(text: str | bytes) -> Any:
         ProtocolError: The text is too large, no JSON object, of an unknown type, or a field is missing or out of
             range; the error names the field and what is allowed.
     """
-    import json
-
     if len(text) > MAX_EVENT_BYTES:
         raise ProtocolError(
             f"the event has {len(text)} bytes, at most {MAX_EVENT_BYTES} are taken; send audio in smaller pieces",
