@@ -60,6 +60,7 @@ class KeyPointModel(_Model):
     misconceptions: list[Text] = []
     probe: Text
     essential: bool = False
+    said: str = ""
 
 
 class ExemplarModel(_Model):
@@ -331,6 +332,7 @@ def _question(model: QuestionModel, lines: _Lines, *at: str | int) -> Question:
             misconceptions=tuple(point.misconceptions),
             probe=point.probe,
             essential=point.essential,
+            said=point.said.strip(),
             line=lines.at(*at, "key_points", i),
         )
         for i, point in enumerate(model.key_points)

@@ -18,12 +18,13 @@ class KeyPoint:
 
     Attributes:
         id: Unique within its question.
-        text: The point as a short noun phrase that can be spoken: it reads after "You did not mention".
+        text: The point as a full sentence that can be spoken.
         weight: Share of the marks, in (0, 1]; the weights of a question sum to 1.
         accepted: Spoken wordings that cover the point.
         misconceptions: Spoken wordings that contradict it.
         probe: A question that invites the point without giving it away.
         essential: Whether contradicting it bars the verdict "correct".
+        said: The point as a short noun phrase that reads after "You did not mention"; empty falls back to `text`.
         line: Line of its file, 1-based; 0 when it came from no file.
     """
 
@@ -34,6 +35,7 @@ class KeyPoint:
     misconceptions: tuple[str, ...] = ()
     probe: str = ""
     essential: bool = False
+    said: str = ""
     line: int = field(default=0, compare=False)
 
 
