@@ -48,8 +48,7 @@ def open_engine(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError:
         raise StoreError(
-            "VIVA_DATABASE_URL is no database URL; allowed: sqlite:///FILE or"
-            " postgresql://USER:PASSWORD@HOST/NAME"
+            "VIVA_DATABASE_URL is no database URL; allowed: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
         ) from None
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
@@ -57,13 +56,10 @@ def open_engine(url: str) -> Engine:
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         try:
-            return create_engine(
-                parsed, pool_pre_ping=True, pool_size=5, connect_args={"connect_timeout": 10}
-            )
+            return create_engine(parsed, pool_pre_ping=True, pool_size=5, connect_args={"connect_timeout": 10})
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise StoreError(
-                f"PostgreSQL needs its driver ({error}); install it with `pip install"
-                " 'viva-workbench[postgres]'`"
+                f"PostgreSQL needs its driver ({error}); install it with `pip install 'viva-workbench[postgres]'`"
             ) from None
     if backend != "sqlite":
         raise StoreError(f"VIVA_DATABASE_URL names a {backend!r} database; allowed: sqlite, postgresql")

@@ -191,9 +191,7 @@ class Results(Base):
     """The outcome of a viva."""
 
     __tablename__ = "results"
-    session_id: Mapped[str] = mapped_column(
-        String(64), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True
-    )
+    session_id: Mapped[str] = mapped_column(String(64), ForeignKey("sessions.id", ondelete="CASCADE"), primary_key=True)
     completed: Mapped[bool]
     score: Mapped[float]
     max_score: Mapped[float]

@@ -1,0 +1,21 @@
+"""The store: everything the program keeps of a viva, behind synchronous methods any thread may call.
+
+A server calls them through `asyncio.to_thread`. What a method has returned from is on disk: it survives
+`kill -9` at once and, on SQLite with `synchronous=FULL` and on PostgreSQL, a power cut.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.store import recordings
+from workbench.store.archive import Archive
+from workbench.store.live import LiveSessions
+
+
+class Store(LiveSessions, Archive):
+    """Sessions, answers, marks, results, events, the audit log and run-time configuration."""
+
+    def recording_path(self, session_id: str) -> Path:
+        """Where a `Recorder` of this session writes; `SessionData.recording` is what it left."""
+        return recordings.path_of(self.recordings_dir, session_id)
