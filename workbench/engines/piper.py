@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,10 +39,16 @@ FRAME_S = 0.005
 """Grain at which silence is looked for."""
 
 SILENCE_PEAK = 0.002
-"""Peak below which a frame is silence; the model's silence peaks at 0.0001, its softest fricatives at 0.005."""
+"""Peak below which a frame is silence; the model's silence peaks at 0.0001, soft fricatives at 0.005."""
 
 GAIN = 1.3
 """Brings the voice (peaks near 0.7, -26 dBFS) to the loudness of speech on a call, alike for every phrase."""
+
+_SPELLED_A = re.compile(
+    r"(?<=\b[A-Z] )A\b|\bA(?= [A-Z]\b)|(?<=[Vv]itamin )A\b|(?<=[Hh]epatitis )A\b|(?<=[Ff]actor )A\b"
+    r"|(?<=[Tt]ype )A\b|(?<=[Oo]ption )A\b|(?<=[Pp]art )A\b"
+)
+"""The letter, which espeak-ng would read as the article; "eigh" is how it spells the sound to itself."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ class PiperSynthesizer:
             noise_w_scale=manner.noise_w_scale,
         )
         spoken: list[Samples] = []
-        for phonemes in voice.phonemize(phrase.text):
+        for phonemes in voice.phonemize(_SPELLED_A.sub("eigh", phrase.text)):
             flag.check()
             if not any(phoneme.isalpha() for phoneme in phonemes):
                 continue  # punctuation alone makes the model hum
@@ -228,9 +235,7 @@ def create(settings: Settings) -> PiperSynthesizer:
 
 def _find_voice(settings: Settings) -> Path:
     given = Path(settings.tts_model).expanduser()
-    candidates = (
-        [given] if given.suffix == ".onnx" else sorted(settings.models_dir.rglob(f"{given.name}.onnx"))
-    )
+    candidates = [given] if given.suffix == ".onnx" else sorted(settings.models_dir.rglob(f"{given.name}.onnx"))
     for path in candidates:
         if path.is_file():
             return path

@@ -80,6 +80,7 @@ class SmolLM2:
         self._model_dir = model_dir
         self._lanes = [Worker(f"smollm2-{i}") for i in range(max(1, threads))]
         self._busy = [0] * len(self._lanes)
+        self._closing = CancelFlag()
         self._loading = asyncio.Lock()
         self._generator: Any = None
         self._tokenizer: Any = None
@@ -143,7 +144,12 @@ class SmolLM2:
             await pieces.aclose()
 
     async def close(self) -> None:
-        """Frees the model."""
+        """Stops the replies being made, at their next token, and frees the model."""
+        self._closing.set()
+        for _ in range(200):  # two seconds: a reply nobody reads any more holds its lane for ever
+            if not any(self._busy):
+                break
+            await asyncio.sleep(0.01)
         for lane in self._lanes:
             lane.close()
         self._generator = None
@@ -173,11 +179,13 @@ class SmolLM2:
                 max_length=max_tokens,
                 repetition_penalty=REPETITION_PENALTY,
                 end_token=[END, END_OF_TEXT],
-                callback=lambda _: bool(flag),
+                callback=lambda _: bool(flag or self._closing),
                 **sampling,
             )
             for step in steps:
                 flag.check()
+                if self._closing:
+                    return
                 text = held.push(decoder.step(self._tokenizer, step.token_id) or "")
                 if text:
                     yield text
@@ -189,7 +197,7 @@ class SmolLM2:
             yield last
 
     def _keeps(self, system: str) -> bool:
-        """Whether the state after this system prompt is kept: it was announced at warm-up or is used again."""
+        """Whether the state after this system prompt is kept: announced at warm-up, or used again."""
         if system not in self._kept and system in self._seen and len(self._kept) < MAX_PREFIXES:
             self._kept.add(system)
         self._seen.append(system)
@@ -210,9 +218,7 @@ class SmolLM2:
                 str(self._model_dir), compute_type="int8", inter_threads=len(self._lanes), intra_threads=1
             )
         except Exception as error:  # the tokenizer's errors have no class of their own
-            raise EngineError(
-                NAME, f"cannot load {self._model_dir}: {error}; run `viva models pull`"
-            ) from error
+            raise EngineError(NAME, f"cannot load {self._model_dir}: {error}; run `viva models pull`") from error
         tokenizer.encode_special_tokens = True
         log.info("loaded %s", self._model_dir.name)
         return generator, tokenizer
