@@ -17,7 +17,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Settings of one server process."""
 
-    model_config = SettingsConfigDict(env_prefix="VIVA_", env_file=".env", extra="ignore", frozen=True)
+    # an empty value is an unset one: a line of `.env.example` may be taken as it stands
+    model_config = SettingsConfigDict(
+        env_prefix="VIVA_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     # serving
     host: str = Field("127.0.0.1", description="Address the server listens on; 0.0.0.0 for every interface.")
