@@ -166,10 +166,14 @@ class Silence:
 
 @dataclass(frozen=True)
 class Spoken:
-    """What the candidate has actually heard of a reply (less than was meant when it was interrupted); `talk` mode only."""
+    """The words in which a line the model worded was spoken, as far as the candidate has heard them.
+
+    Sent for `talk` (it becomes the history) and `probe` (a repetition repeats these words); others change nothing.
+    """
 
     text: str
     now_s: float
+    kind: Literal["talk", "probe"] = "talk"
 
 
 @dataclass(frozen=True)

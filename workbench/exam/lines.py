@@ -1,0 +1,211 @@
+"""Builds what the examiner says: opening, questions, feedback and closing, out of the bank and the fixed phrases."""
+
+from __future__ import annotations
+
+from workbench.exam.items import Bank, KeyPoint, Question, Scenario
+from workbench.exam.leaks import phrases_that_leak
+from workbench.exam.model import Evaluation, Line, LineKind, Wording
+from workbench.exam.phrases import join_names, number_word, pick
+from workbench.exam.state import AnswerRecord, ExamState
+
+WORDS_PER_SECOND = 2.6
+"""Rate of the examiner's voice in words per second, pauses included; used to plan, never to measure."""
+
+FEEDBACK_WORDS = 62
+"""Longest spoken feedback to one answer: about 25 s."""
+
+
+def spoken_s(lines: tuple[Line, ...] | list[Line]) -> float:
+    """About how long these lines take to say, seconds."""
+    return sum(len(line.text.split()) for line in lines) / WORDS_PER_SECOND
+
+
+def fixed(state: ExamState, key: str, kind: LineKind, *, essential: bool = False) -> Line:
+    """A line in one of its fixed wordings."""
+    return Line(pick(key, state.setup.seed, state.n_replies), kind, essential=essential)
+
+
+def welcome(bank: Bank, state: ExamState) -> Line:
+    """Who is speaking and what will happen."""
+    when = (
+        "After each answer I tell you what was right and what was missing."
+        if state.setup.mode == "practice"
+        else "You hear how you did at the end."
+    )
+    greeting = f"Hello {state.candidate}, and welcome." if state.candidate else "Hello, and welcome."
+    text = (
+        f"{greeting} I am a computer program, and I am your examiner in {bank.title.lower()} today."
+        f" There are four short cases with three questions each. Answer in your own words. {when}"
+        " You may ask me to repeat a question, or ask for a moment to think."
+    )
+    return Line(text, "welcome")
+
+
+def consent_request(state: ExamState) -> tuple[Line, ...]:
+    """What the candidate is asked to agree to, then the question."""
+    terms = (
+        "Before we begin: what you say is turned into text and marked by the program,"
+        " and a person may review the marks."
+    )
+    return Line(terms, "consent"), fixed(state, "ask_consent", "consent", essential=True)
+
+
+def area_request(bank: Bank) -> Line:
+    """The areas on offer, then the question."""
+    titles = [area.title for area in bank.areas]
+    return Line(f"Which area would you like: {join_names(titles, 'or')}?", "ask_area", essential=True)
+
+
+def scenario_line(state: ExamState, scenario: Scenario, place: int, n_scenarios: int) -> Line:
+    """The case, told when it changes; `place` counts from 0."""
+    key = "first_case" if place == 0 else "last_case" if place == n_scenarios - 1 else "next_case"
+    lead = pick(key, state.setup.seed, state.n_replies)
+    return Line(f"{lead} {scenario.text}", "scenario", essential=True)
+
+
+def question_line(number: int, question: Question) -> Line:
+    """The question with its number."""
+    return Line(f"Question {number_word(number)}. {question.stem}", "question", essential=True)
+
+
+def said(point: KeyPoint) -> str:
+    """A key point as a clause that reads after "You said" and "You did not mention"."""
+    return (point.said or point.text).strip().rstrip(".")
+
+
+def forbidden(question: Question, scenario: Scenario | None, *heard: str) -> tuple[str, ...]:
+    """Every wording that would give the answer away, the public and the candidate's own words left out."""
+    phrases = [phrase for point in question.key_points for phrase in (point.text, said(point), *point.accepted)]
+    public = (question.stem, scenario.text if scenario else "", *heard)
+    return phrases_that_leak(phrases, public)
+
+
+def probe_line(question: Question, scenario: Scenario, record: AnswerRecord, point: KeyPoint) -> Line:
+    """The one follow-up question, worded by the model around the bank's probe."""
+    wording = Wording(
+        "probe",
+        facts={"stem": question.stem, "answer": record.text, "probe": point.probe},
+        forbidden=forbidden(question, scenario, record.text, point.probe),
+        max_words=30,
+        may_ask=True,
+    )
+    return Line(point.probe, "probe", wording, essential=True)
+
+
+def rephrase_line(state: ExamState, question: Question, scenario: Scenario) -> Line:
+    """The question in other words."""
+    lead = pick("rephrase", state.setup.seed, state.n_replies)
+    wording = Wording(
+        "rephrase",
+        facts={"stem": question.stem, "scenario": scenario.text},
+        forbidden=forbidden(question, scenario),
+        max_words=40,
+        may_ask=True,
+    )
+    return Line(f"{lead} The case is: {scenario.title}. {question.stem}", "rephrase", wording, essential=True)
+
+
+def off_script_line(state: ExamState, key: str, remark: str, question: Question, scenario: Scenario) -> Line:
+    """A reply to something that is no answer; it gives nothing away and leads back."""
+    wording = Wording(
+        "off_script",
+        facts={"remark": remark, "about": key, "stem": question.stem},
+        forbidden=forbidden(question, scenario),
+        max_words=28,
+        may_ask=False,
+    )
+    return Line(pick(key, state.setup.seed, state.n_replies), "off_script", wording)
+
+
+# ---- feedback ----------------------------------------------------------------------------------------------------
+
+
+def feedback(state: ExamState, question: Question, record: AnswerRecord, evaluation: Evaluation) -> tuple[Line, ...]:
+    """What was right, what was missing and the model answer, at most about 25 s of speech.
+
+    The first line holds the verdict and is a few words long, so that it sounds early while the model still words the
+    acknowledgement after it.
+    """
+    points = {point.id: point for point in question.key_points}
+    found = [(points[e.key_point_id], e) for e in evaluation.evidence if e.key_point_id in points]
+    by_weight = sorted(found, key=lambda pair: -pair[0].weight)
+    covered = [said(point) for point, e in by_weight if e.status == "covered"]
+    wrong = [point for point, e in by_weight if e.status == "contradicted"]
+    missing = [said(point) for point, e in by_weight if e.status == "missing"]
+
+    lines: list[Line] = []
+    if record.skipped and not record.text:
+        pass
+    else:
+        verdict = pick(f"verdict_{evaluation.verdict}", state.setup.seed, record.number)
+        lines.append(Line(f"{verdict}.", "feedback"))
+        if covered:
+            right = join_names(covered[:2])
+            wording = Wording(
+                "acknowledge",
+                facts={"answer": record.text, "right": right, "verdict": evaluation.verdict},
+                forbidden=phrases_that_leak(missing, (question.stem, record.text, right)),
+                max_words=24,
+            )
+            lines.append(Line(f"You said {right}.", "acknowledge", wording))
+    if wrong:
+        lines.append(Line(f"I have to correct you on one thing: {_sentence(wrong[0].text)}", "feedback"))
+    if missing and evaluation.verdict != "correct" and lines:
+        lines.append(Line(f"You did not mention {join_names(missing[:2], 'or')}.", "feedback"))
+    left = FEEDBACK_WORDS - sum(len(line.text.split()) for line in lines)
+    lines.append(Line(f"A full answer: {_first_sentences(question.model_answer, left)}", "model_answer"))
+    return tuple(lines)
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _first_sentences(text: str, n_words: int) -> str:
+    """As many whole sentences as fit, at least one."""
+    kept: list[str] = []
+    rest = text.strip()
+    while rest:
+        end = next((i + 1 for i, c in enumerate(rest) if c in ".!?" and rest[i + 1 : i + 2] in ("", " ")), len(rest))
+        sentence, rest = rest[:end].strip(), rest[end:].strip()
+        if kept and len(" ".join([*kept, sentence]).split()) > n_words:
+            break
+        kept.append(sentence)
+    return " ".join(kept)
+
+
+def summary(bank: Bank, state: ExamState) -> tuple[Line, ...]:
+    """Score, verdict counts and, in `exam` mode, what to look at again; nothing of that before the first question."""
+    goodbye = fixed(state, "report", "closing")
+    if not state.records:
+        return (Line("Thank you, and goodbye.", "closing"),)
+    marked = [record.evaluation for record in state.records if record.evaluation is not None]
+    unmarked = len(state.pending)
+    parts = []
+    for verdict, name in (("correct", "right"), ("partial", "partly right"), ("incorrect", "wrong")):
+        count = sum(evaluation.verdict == verdict for evaluation in marked)
+        if count:
+            parts.append(f"{number_word(count)} {name}")
+    text = f"You have {state.score:g} of {state.max_score:g} points" + (
+        f", with {join_names(parts)}." if parts else "."
+    )
+    if unmarked:
+        text += f" {number_word(unmarked).capitalize()} could not be marked yet."
+    look_again = _look_again(bank, state) if state.setup.mode == "exam" else ()
+    return (Line(text, "closing"), *look_again, goodbye)
+
+
+def _look_again(bank: Bank, state: ExamState) -> tuple[Line, ...]:
+    """The heaviest key point that was not covered, for each of the three weakest questions."""
+    area = bank.area(state.area or "")
+    weak = [(r.evaluation, r) for r in state.records if r.evaluation is not None and r.evaluation.verdict != "correct"]
+    weakest = sorted(weak, key=lambda pair: (pair[0].points, pair[1].number))[:3]
+    lines = []
+    for evaluation, record in sorted(weakest, key=lambda pair: pair[1].number):
+        covered = {e.key_point_id for e in evaluation.evidence if e.status == "covered"}
+        missing = [p for p in area.question(record.question_id).key_points if p.id not in covered]
+        if missing:
+            heaviest = max(missing, key=lambda point: point.weight)
+            lines.append(Line(f"In question {number_word(record.number)}, I missed {said(heaviest)}.", "feedback"))
+    return tuple(lines)
