@@ -21,7 +21,7 @@ from typing import Any
 from workbench import metrics
 from workbench.audio import Ear, Framer, StreamResampler, from_pcm16
 from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples, Transcript
-from workbench.exam import flow
+from workbench.exam import asking, flow
 from workbench.exam import model as exam
 from workbench.exam.items import Bank
 from workbench.exam.requests import understand
@@ -258,7 +258,8 @@ class Conversation:
         t0 = self.clock()
         item = protocol.new_id("item")
         now = self.exam_clock.now()
-        await self.keeper.turn("candidate", text, text, False, now, now, typed=True)
+        at_s = self.keeper.seconds(self.ear.n_samples)
+        await self.keeper.turn("candidate", text, text, False, at_s, at_s, typed=True, number=self.state.number or None)
         base, text, extra = self._frame(text)
         await self.happen(
             exam.Heard(text, now, typed=True),
@@ -479,7 +480,7 @@ class Conversation:
             )
             self._event("input_audio_buffer.committed", item_id=self._user_item, previous_item_id=None)
             self._user_said(draft.text, draft.end - draft.start)
-            start_s, end_s = draft.start / SAMPLE_RATE_HZ, draft.end / SAMPLE_RATE_HZ
+            start_s, end_s = self.keeper.seconds(draft.start), self.keeper.seconds(draft.end)
             self._spawn(self._keep_words(draft.text, draft.start, draft.end, start_s, end_s), "keep-words")
             latency = {
                 "t0": draft.t0,
@@ -809,16 +810,34 @@ class Conversation:
         self._release_cues(reply, everything=not heard.interrupted)
         self._silent_since = max(self._silent_since, self.clock())
         self._silence_told = 0
-        if self.state.setup.mode == "talk":
-            self.state = flow.step(self.bank, self.state, exam.Spoken(heard.text, self.exam_clock.now())).state
+        self._tell_what_was_spoken(heard)
         self._show_state()
         if self.finished is not None and not heard.interrupted:
             self._spawn(self._report(), "report")
 
+    def _tell_what_was_spoken(self, heard: Heard) -> None:
+        """The exam learns the words of lines the model worded: a repetition repeats them, a talk remembers them."""
+        for kind in ("talk", "probe"):
+            lines = {index for index, line in enumerate(self._lines) if line.kind == kind}
+            words = [phrase.text for phrase in heard.reply.phrases if phrase.line in lines]
+            if words:
+                text = heard.text if kind == "talk" else " ".join(words)
+                spoken = exam.Spoken(text, self.exam_clock.now(), kind=kind)  # type: ignore[arg-type]
+                self.state = flow.step(self.bank, self.state, spoken).state
+
     async def _keep_examiner_turn(self, heard: Heard) -> None:
-        end_s = self.ear.n_samples / SAMPLE_RATE_HZ
+        end_s = self.keeper.seconds(self.ear.n_samples)
         start_s = max(0.0, end_s - heard.n_samples / self.out_hz)
-        await self.keeper.turn("examiner", heard.reply.text, heard.text, heard.interrupted, start_s, end_s)
+        await self.keeper.turn(
+            "examiner",
+            heard.reply.text,
+            heard.text,
+            heard.interrupted,
+            start_s,
+            end_s,
+            number=self.state.number or None,
+            kind=heard.reply.phrases[-1].kind if heard.reply.phrases else None,
+        )
 
     async def _keep_words(self, text: str, start: int, end: int, start_s: float, end_s: float) -> None:
         words: tuple[Any, ...] = ()
@@ -997,9 +1016,8 @@ class Conversation:
     def _replay_for_client(self) -> None:
         """What a client that has come back must know before the examiner speaks."""
         self._show_state()
-        question = flow.open_question(self.bank, self.state)
-        if question is not None:
-            self._apply(question)
+        if self.state.number and self.state.phase != "closing":
+            self._apply(asking.show(self.bank, self.state))
         for _, event in self._cues:
             self.emit(event)
         self._cues = []
@@ -1007,7 +1025,9 @@ class Conversation:
             self._show_marks()
 
     async def _report(self) -> None:
-        report = await self.keeper.finish(bool(self.finished), self.state, self.exam_clock.now())
+        counts = self.speaker.fallbacks
+        wording = {"asked": counts.asked, **{f"refused_{reason}": n for reason, n in counts.refused.items()}}
+        report = await self.keeper.finish(bool(self.finished), self.state, wording)
         if self.state.setup.mode == "exam":
             self._show_marks()
         self._show_state()

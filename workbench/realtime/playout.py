@@ -86,6 +86,16 @@ class Reply:
         self.finished = True
         self.changed.set()
 
+    def clip(self, start: int, end: int) -> Samples:
+        """The sound from sample `start` to `end`."""
+        parts: list[Samples] = []
+        position = 0
+        for chunk in self.sound:
+            if position + len(chunk) > start and position < end:
+                parts.append(chunk[max(0, start - position) : end - position])
+            position += len(chunk)
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
     @property
     def text(self) -> str:
         """Everything the reply says, whether heard or not."""

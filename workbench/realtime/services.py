@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from workbench.engines.base import Engines
+from workbench.engines.worker import Worker
 from workbench.exam import grading
 from workbench.exam.items import Bank, Question
 from workbench.exam.model import Evaluation, ExamSetup, Judge
@@ -49,6 +50,7 @@ class Services:
     tickets: Tickets
     phrases: PhraseCache
     judge: JudgeCall = judge_by_key_points
+    store_thread: Worker = field(default_factory=lambda: Worker("store"))
     clock: Callable[[], float] = field(default=time.monotonic)
 
     def bank(self, options: VivaOptions) -> Bank:
