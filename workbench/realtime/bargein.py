@@ -1,0 +1,99 @@
+"""Whether a sound the candidate made while the examiner spoke is an interruption: stage two of barge-in.
+
+Stage one has paused the examiner at the onset already. Here words are weighed as they come: words of the candidate's
+own confirm the interruption; a cough, a noise, "mm-hm", or the examiner's own words coming back through the room let
+the sentence go on where it stopped. Pure: what was heard goes in, a decision comes out, within `DECIDE_WITHIN_S`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rapidfuzz import fuzz
+
+from workbench.realtime.completeness import words_of
+
+Decision = Literal["wait", "confirm", "resume"]
+
+DECIDE_WITHIN_S = 1.2
+"""From the onset; what is undecided then is decided by what there is."""
+
+TRUSTED_AFTER_S = 0.6
+"""Length from which one content word in a sound still going on is believed; recognisers find words in coughs."""
+
+ECHO_SIMILARITY = 78.0
+"""Similarity (0 to 100) from which a recognised word may be one the examiner just said."""
+
+ECHO_SHARE = 0.6
+"""Share of such words that makes the whole an echo."""
+
+URGENT = frozenset("stop wait sorry repeat pardon excuse skip again hold hang pause moment help question".split())
+"""Words that interrupt on their own."""
+
+BACKCHANNELS = frozenset(
+    """mm mhm hm hmm mmm mmhm mmhmm uh huh uhhuh ah oh aha um er erm yeah yep yup yes okay ok kay right sure good great fine
+    alright cool nice exactly indeed true see gotcha understood really wow all that's""".split()
+)
+"""Words that say "go on"; a sound of nothing else is no interruption."""
+
+BACKCHANNEL_PHRASES = frozenset(
+    ("i see", "i understand", "of course", "got it", "makes sense", "fair enough", "thank you", "thanks", "i know")
+)
+
+INVENTED = frozenset("you the a i bye so and it thanks but what's he she to of in is we".split())
+"""What recognisers make of noise, and words too light to stop anyone alone."""
+
+
+class BargeIn:
+    """The evidence of one possible interruption.
+
+    Args:
+        examiner_words: What the examiner said in the last seconds, up to the pause; its echo is told by it.
+    """
+
+    def __init__(self, examiner_words: str = "") -> None:
+        self._examiner = frozenset(words_of(examiner_words))
+        self._seen: frozenset[str] = frozenset()
+        self.decision: Decision = "wait"
+
+    def hear(self, text: str, voiced_s: float, *, final: bool) -> Decision:
+        """Weighs what is recognised by now; once decided it stays decided.
+
+        Args:
+            text: Everything recognised since the onset, empty for nothing.
+            voiced_s: Seconds since the onset.
+            final: Whether the candidate fell silent: there is no more to come.
+
+        Returns:
+            `wait`, `confirm` (the examiner gives way) or `resume` (it was nothing).
+        """
+        if self.decision == "wait":
+            self.decision = self._weigh(text, voiced_s, final)
+        return self.decision
+
+    def _weigh(self, text: str, voiced_s: float, final: bool) -> Decision:
+        last_call = final or voiced_s >= DECIDE_WITHIN_S
+        words = [word for word in words_of(text) if not is_backchannel(word)]
+        if " ".join(words_of(text)) in BACKCHANNEL_PHRASES:
+            words = []
+        own = [word for word in words if not self._echoes(word)]
+        if words and 1 - len(own) / len(words) >= ECHO_SHARE:
+            own = []
+        if any(word in URGENT for word in own):
+            return "confirm"
+        content = frozenset(word for word in own if word not in INVENTED)
+        believed = last_call or voiced_s >= TRUSTED_AFTER_S or bool(content & self._seen)
+        self._seen = content
+        if content and (len(own) >= 2 or believed):
+            return "confirm"
+        if len(own) >= 3:  # "what is it": light words, but a sentence
+            return "confirm"
+        return "resume" if last_call else "wait"
+
+    def _echoes(self, word: str) -> bool:
+        return any(fuzz.ratio(word, said) >= ECHO_SIMILARITY for said in self._examiner)
+
+
+def is_backchannel(word: str) -> bool:
+    """Whether a lower-case word says "go on" rather than "let me speak"."""
+    return word in BACKCHANNELS or not word.strip("hmu'")
