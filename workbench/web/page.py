@@ -1,0 +1,246 @@
+"""The Gradio page: components to choose with, around one `gr.HTML` that is never re-rendered and holds the viva."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from workbench.exam.bank import Bank
+from workbench.realtime.protocol import VivaOptions
+from workbench.settings import Settings
+from workbench.web.routes import STATIC_DIR, static_url
+
+logger = logging.getLogger(__name__)
+
+TITLE = "Viva Workbench"
+ASK_ME = ""
+"""Value of the area list that lets the candidate choose with the examiner."""
+
+MODES = [
+    ("Practice: feedback after each answer", "practice"),
+    ("Exam: feedback at the end", "exam"),
+    ("Talk: free conversation, no marks", "talk"),
+]
+PATIENCE = [("Brisk", "brisk"), ("Normal", "default"), ("Patient", "patient")]
+CONSENT_NEEDED = "Please read the terms above and tick the box to agree."
+VOICES = [("Normal", 1.0), ("Slower", 0.85), ("Slowest", 0.7)]
+
+# Gradio's own script addresses everything from `root`; so do we, whatever prefix or tunnel the page came through
+_MOUNT = """
+const root = (window.gradio_config?.root || location.origin + location.pathname).replace(/\\/?$/, "/");
+const base = new URL(root, location.href);
+if (base.hostname === location.hostname) { base.protocol = location.protocol; base.port = location.port; }
+import(new URL(%s, base).href).then((module) => module.mount());
+"""
+_START = "(choice) => { window.viva.begin(JSON.parse(choice)); }"
+_FAILED = "() => { window.viva.begin({ refused: 'server', message: 'The server did not answer. Try again.' }); }"
+
+
+def build_page(
+    settings: Settings, banks: Mapping[str, Bank], mint_ticket: Callable[[gr.Request, dict[str, Any]], str]
+) -> gr.Blocks:
+    """The page of the workbench.
+
+    Args:
+        settings: Settings of the server.
+        banks: Question banks by the key of their discipline, in the order they are offered.
+        mint_ticket: Makes the one-time ticket that opens the socket, from the request and the chosen `VivaOptions` as
+            a dictionary; what it raises is shown to the candidate as a refusal.
+
+    Raises:
+        ValueError: There is no question bank.
+    """
+    if not banks:
+        raise ValueError("no question bank was found; the page needs at least one (see VIVA_BANKS_DIR)")
+    first = next(iter(banks))
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+        _static(_HEADER)
+        with gr.Row(elem_id="viva-page", equal_height=False):
+            with gr.Column(elem_id="viva-choose", min_width=280):
+                _static('<h2><span class="viva-step" aria-hidden="true">1</span>Choose your viva</h2>')
+                discipline = gr.Dropdown(
+                    [(bank.title, key) for key, bank in banks.items()],
+                    value=first,
+                    label="Discipline",
+                    filterable=False,
+                )
+                area = gr.Dropdown(
+                    _areas(banks[first]), value=_first_area(banks[first]), label="Area", filterable=False
+                )
+                mode = gr.Radio(MODES, value="practice", label="Mode", elem_id="viva-mode")
+                name = gr.Textbox(
+                    label="Your name",
+                    max_length=80,
+                    placeholder="Leave empty, and the examiner will ask",
+                )
+                with gr.Accordion("Accommodations", open=False, elem_id="viva-accommodations"):
+                    extra_time = gr.Slider(
+                        1, 2, value=1, step=0.25, label="Extra time", info="1.5 is half as much again."
+                    )
+                    patience = gr.Radio(
+                        PATIENCE,
+                        value=settings.patience,
+                        label="Patience",
+                        info="How long a silence the examiner waits for before replying.",
+                    )
+                    voice = gr.Radio(VOICES, value=1.0, label="Examiner's voice")
+                    captions = gr.Checkbox(True, label="Show captions")
+                    typed = gr.Checkbox(
+                        False,
+                        label="I will type my answers; use no microphone",
+                        elem_id="viva-typed-only",
+                    )
+            panel = (STATIC_DIR / "panel.html").read_text(encoding="utf-8") + _titles(banks)
+            gr.HTML(
+                panel,
+                elem_id="viva-panel-holder",
+                apply_default_css=False,
+                js_on_load=_MOUNT % json.dumps(static_url("viva.js")),
+            )
+            with gr.Column(elem_id="viva-begin", min_width=280):
+                _static(_consent_text(settings))
+                consent = gr.Checkbox(
+                    False, label="I agree to be examined under these terms", elem_id="viva-consent-given"
+                )
+                record = gr.Checkbox(
+                    settings.record_audio,
+                    label="Keep the recording of my voice",
+                    visible=settings.record_audio,
+                )
+                _static('<p id="viva-start-problem" class="viva-start-problem" role="alert" hidden></p>')
+                start = gr.Button("Start the viva", variant="primary", elem_id="viva-start", size="lg")
+        choice = gr.Textbox(visible=False)
+
+        def begin(request: gr.Request, *values: Any) -> str:
+            options, shown = _options(*values)
+            if not options["consent"]:
+                return json.dumps({"refused": "consent", "message": CONSENT_NEEDED})
+            checked = VivaOptions(**options).model_dump(exclude_none=True)
+            try:
+                checked["ticket"] = mint_ticket(request, checked)
+            except (PermissionError, ValueError) as error:
+                return json.dumps({"refused": "ticket", "message": str(error)})
+            return json.dumps({"viva": checked, "page": shown})
+
+        chosen = [
+            discipline,
+            area,
+            mode,
+            name,
+            extra_time,
+            patience,
+            voice,
+            captions,
+            typed,
+            consent,
+            record,
+        ]
+        quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+        discipline.change(lambda key: _area_update(banks[key]), discipline, area, **quiet)
+        begun = start.click(begin, chosen, choice, **quiet)
+        begun.success(None, choice, None, js=_START)
+        begun.failure(None, None, None, js=_FAILED)
+    page.launch_options = launch_options()
+    return page
+
+
+def launch_options() -> dict[str, Any]:
+    """What `launch` needs for this page; routes and address are the server's. Also the page's `launch_options`."""
+    return {
+        "theme": _theme(),
+        # a link rather than `css`: Gradio rewrites the rules of the latter
+        "head": f'<link rel="stylesheet" href="{static_url("viva.css")}" />',
+        "footer_links": [],
+        "run_history": False,
+        "pwa": False,
+        "mcp_server": False,
+        "allowed_paths": [],
+    }
+
+
+def _theme() -> gr.Theme:
+    """System fonts and quiet colours; nothing is fetched from elsewhere."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.indigo,
+        neutral_hue=gr.themes.colors.slate,
+        radius_size=gr.themes.sizes.radius_md,
+        text_size=gr.themes.sizes.text_md,
+        font=sans,
+        font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+    )
+
+
+def _static(markup: str) -> gr.HTML:
+    return gr.HTML(markup, apply_default_css=False, js_on_load=None)
+
+
+def _areas(bank: Bank) -> list[tuple[str, str]]:
+    return [*((area.title, area.key) for area in bank.areas), ("Let the examiner offer the areas", ASK_ME)]
+
+
+def _first_area(bank: Bank) -> str:
+    return bank.areas[0].key if bank.areas else ASK_ME
+
+
+def _area_update(bank: Bank) -> Any:
+    return gr.update(choices=_areas(bank), value=_first_area(bank))
+
+
+def _options(
+    discipline: str,
+    area: str,
+    mode: str,
+    name: str | None,
+    extra_time: float,
+    patience: str,
+    voice: float,
+    captions: bool,
+    typed: bool,
+    consent: bool,
+    record: bool,
+) -> tuple[dict[str, Any], dict[str, bool]]:
+    """The components' values as `VivaOptions` and as what only the page needs."""
+    options = {
+        "discipline": discipline,
+        "area": area or None,
+        "candidate": (name or "").strip() or None,
+        "consent": bool(consent),
+        "record": bool(record),
+        "mode": mode,
+        "patience": patience,
+        "extra_time": float(extra_time),
+        "speaking_rate": float(voice),
+    }
+    return options, {"captions": bool(captions), "typed": bool(typed)}
+
+
+def _titles(banks: Mapping[str, Bank]) -> str:
+    """Titles of disciplines and areas, for headings the page draws from keys."""
+    pairs = [(key, bank.title) for key, bank in banks.items()]
+    pairs += [(area.key, area.title) for bank in banks.values() for area in bank.areas]
+    spans = "".join(f'<span data-key="{html.escape(key)}">{html.escape(title)}</span>' for key, title in pairs)
+    return f'<div id="viva-titles" hidden>{spans}</div>'
+
+
+_HEADER = """
+<header class="viva-masthead">
+  <h1>Viva Workbench</h1>
+  <p>A spoken examination with an examiner that listens, asks, and tells you where you stand.</p>
+</header>
+"""
+
+
+def _consent_text(settings: Settings) -> str:
+    keeps = "the recording, if you allow it, " if settings.record_audio else ""
+    return f"""
+<h2><span class="viva-step" aria-hidden="true">3</span>Agree and start</h2>
+<p class="viva-terms">You will talk with a computer. It writes down what you say and marks it, and it can be wrong. Your
+answers, {keeps}and the marks are kept for {settings.retention_days} days for your educators and for research, under a
+code instead of your name; then they are deleted, or earlier if you ask. You may stop at any time.</p>
+"""
