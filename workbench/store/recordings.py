@@ -67,8 +67,7 @@ def remove(folder: Path, session_id: str) -> int:
     return len(existing)
 
 
-# ---- the growing WAV
-# ---------------------------------------------------------------------------------------------
+# ---- the growing WAV ----
 
 
 def wav_header(n_frames: int, rate_hz: int) -> bytes:
@@ -123,6 +122,7 @@ def to_flac(path: Path) -> Path:
     rate_hz, _ = parse_header(path)
     target, part = path.with_suffix(".flac"), path.with_suffix(".flac.part")
     try:
+        _make_private(part)
         with (
             soundfile.SoundFile(path) as source,
             soundfile.SoundFile(part, "w", rate_hz, N_CHANNELS, format="FLAC", subtype="PCM_16") as converted,
@@ -148,6 +148,7 @@ def to_flac(path: Path) -> Path:
 def to_wav(path: Path) -> Path:
     """Replaces a finished FLAC by a WAV that can grow again, for a viva that is taken up again."""
     target, part = path.with_suffix(".wav"), path.with_suffix(".wav.part")
+    _make_private(part)
     with soundfile.SoundFile(path) as source, part.open("wb") as file:
         file.write(wav_header(source.frames, source.samplerate))
         while len(block := source.read(_BLOCK_FRAMES, dtype="int16", always_2d=True)):
@@ -159,8 +160,13 @@ def to_wav(path: Path) -> Path:
     return target
 
 
-# ---- reading
-# -----------------------------------------------------------------------------------------------------
+def _make_private(path: Path) -> None:
+    """An empty file only its owner may read: voices are personal data."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+
+
+# ---- reading ----
 
 
 @dataclass(frozen=True)
