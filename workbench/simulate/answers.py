@@ -34,6 +34,20 @@ class AnswerBook:
             question.id: question for bank in banks.values() for _, _, question in bank.questions()
         }
         self.areas = {bank.discipline: {area.key: area.title for area in bank.areas} for bank in banks.values()}
+        self._of_area = {
+            (bank.discipline, area.key): [question.id for question in area.questions]
+            for bank in banks.values()
+            for area in bank.areas
+        }
+
+    def question_ids(self, discipline: str, area: str | None) -> list[str]:
+        """Ids of an area's questions, of all areas of the discipline when none is given."""
+        return [
+            question_id
+            for (of_discipline, key), ids in self._of_area.items()
+            if of_discipline == discipline and area in (None, key)
+            for question_id in ids
+        ]
 
     def answer(self, question_id: str, wanted: Verdict, random: Random) -> Answer:
         """An answer to a question that deserves the wanted verdict; one of the bank's exemplars where it has any.

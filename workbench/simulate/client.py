@@ -1,6 +1,5 @@
 """A realtime client with the ears and the mouth of a real page: a microphone that never stops, a loudspeaker.
 
-
 It speaks the protocol of `workbench.realtime.protocol` and nothing else. Sound goes out in real time, frame by frame,
 also while nobody talks; what comes in is played by a `PlayoutClock`, paused and cleared when the server says so, and
 reported five times a second. Every time is read from one monotonic clock, so that "when did the voice end" and "when

@@ -49,6 +49,8 @@ def first_sample_made(captions: list[dict[str, Any]], latency: dict[str, Any] | 
     """
     if latency is None:
         return None
+    if latency["mode"] == "talk" and latency["llm_sentence_ms"] is None:
+        return None  # the model's words were refused or late: the line's own words are canned
     if latency["made_for_answer"]:
         return 0
     kinds = sorted(captions, key=lambda caption: caption["start_sample"])
