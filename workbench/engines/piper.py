@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ import soxr
 from workbench.engines.base import EngineError, Priority, Samples
 from workbench.engines.phrasing import Phrase, phrases
 from workbench.engines.worker import CancelFlag, Worker
+from workbench.model_manifest import MANIFEST
+from workbench.models import ModelError, find
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -96,8 +98,9 @@ class PiperSynthesizer:
         self, text: str, *, rate: float = 1.0, priority: Priority = "now"
     ) -> AsyncGenerator[Samples, None]:
         """Yields audio phrase by phrase, (n_samples,) float32 at `sample_rate_hz`; see `Synthesizer`."""
-        async for chunk in self.speak(text, rate=rate, priority=priority):
-            yield chunk
+        async with aclosing(self.speak(text, rate=rate, priority=priority)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def speak(
         self,
@@ -235,15 +238,22 @@ def create(settings: Settings) -> PiperSynthesizer:
 
 def _find_voice(settings: Settings) -> Path:
     given = Path(settings.tts_model).expanduser()
-    candidates = [given] if given.suffix == ".onnx" else sorted(settings.models_dir.rglob(f"{given.name}.onnx"))
-    for path in candidates:
-        if path.is_file():
-            return path
-    where = given if given.suffix == ".onnx" else settings.models_dir
+    if given.suffix == ".onnx":
+        if given.is_file():
+            return given
+        raise EngineError(NAME, f"there is no voice at {given}; correct VIVA_TTS_MODEL, or run `viva models pull`")
+    file = f"{given.name}.onnx"
+    for name, weights in MANIFEST.items():
+        if any(entry.path == file for entry in weights.files):
+            try:
+                return find(name, settings.models_dir) / file
+            except ModelError as error:
+                raise EngineError(NAME, str(error)) from error
     raise EngineError(
         NAME,
-        f"no voice {settings.tts_model!r} at {where}; run `viva models pull`, or set VIVA_TTS_MODEL "
-        "to the path of an .onnx file",
+        f"no voice is called {settings.tts_model!r}; set VIVA_TTS_MODEL to en_US-joe-medium, or to the "
+        "path of "
+        "a Piper .onnx file with its .onnx.json beside it",
     )
 
 

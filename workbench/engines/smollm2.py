@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.engines.base import ChatMessage, EngineError, Priority
 from workbench.engines.gguf_conversion import convert
 from workbench.engines.worker import CancelFlag, Worker
+from workbench.model_manifest import MANIFEST
+from workbench.models import ModelError, find
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -266,12 +268,17 @@ def _find_model(settings: Settings) -> Path:
     given = Path(settings.llm_model).expanduser()
     if given.suffix == ".gguf" and given.is_file():
         return convert(given, settings.models_dir / given.stem)
-    for path in (given, settings.models_dir / given.name, settings.models_dir / "smollm2"):
-        if (path / "model.bin").is_file():
-            return path
+    if (given / "model.bin").is_file():
+        return given
+    for name, weights in MANIFEST.items():
+        if weights.converted_to == settings.llm_model:
+            try:
+                return find(name, settings.models_dir)
+            except ModelError as error:
+                raise EngineError(NAME, str(error)) from error
     raise EngineError(
         NAME,
-        f"no model {settings.llm_model!r} in {settings.models_dir}; run `viva models pull`, or set "
-        "VIVA_LLM_MODEL "
-        "to a converted directory or a .gguf file",
+        f"no embedded model is called {settings.llm_model!r}; set VIVA_LLM_MODEL to "
+        "SmolLM2-135M-Instruct, or to "
+        "the path of a .gguf file or a converted directory; for a chat server set VIVA_LLM=http",
     )
