@@ -150,7 +150,7 @@ class ScriptedChat:
 
 
 class ScriptedVoice:
-    """Speaks every text as a tone, a hundredth of a second a letter."""
+    """Speaks every text as a tone, four milliseconds a letter."""
 
     name = "scripted"
     sample_rate_hz = OUT_HZ
@@ -162,13 +162,15 @@ class ScriptedVoice:
     async def warm_up(self) -> None:
         pass
 
-    async def stream(self, text: str, *, rate: float = 1.0, priority: Priority = "now") -> AsyncGenerator[Samples, None]:
+    async def stream(
+        self, text: str, *, rate: float = 1.0, priority: Priority = "now"
+    ) -> AsyncGenerator[Samples, None]:
         await asyncio.sleep(0)
         if self.failures > 0:
             self.failures -= 1
             raise EngineError(self.name, "told to fail", retryable=True)
         self.spoken.append(text)
-        yield np.full(int(0.01 * len(text) * OUT_HZ / rate), 0.1, np.float32)
+        yield np.full(int(0.004 * len(text) * OUT_HZ / rate), 0.1, np.float32)
 
     async def close(self) -> None:
         pass

@@ -48,7 +48,10 @@ STAGES = ("endpoint", "asr", "judge", "llm_first", "llm_sentence", "tts_first", 
 class TurnLatency(Protocol):
     """The fields of `viva.latency` the histograms are made from, milliseconds from the last voiced sample."""
 
-    mode: str
+    @property
+    def mode(self) -> str:
+        """Mode of the viva."""
+
     endpoint_ms: float
     asr_ms: float
     judge_ms: float | None

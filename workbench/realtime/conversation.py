@@ -16,7 +16,7 @@ import logging
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from workbench import metrics
 from workbench.audio import Ear, Framer, StreamResampler, from_pcm16
@@ -49,9 +49,6 @@ from workbench.realtime.turns import (
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
-SILENCE_MARKS_S = (10.0, 25.0, 60.0)
-"""The exam hears of a candidate's silence at these lengths."""
-
 OVERTIME_S = 12.0
 """How long past the deadline a candidate may go on before the turn is ended for them."""
 
@@ -149,7 +146,6 @@ class Conversation:
         self._ticker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._silent_since = services.clock()
-        self._silence_told = 0
         self._last_tick = 0.0
         self._zero_samples = 0
         self._sound_notice = False
@@ -307,7 +303,6 @@ class Conversation:
         self._turn_start = sample
         self._user_item = protocol.new_id("item")
         self._so_far = SpokenSoFar(boundary=sample)
-        self._silence_told = 0
         if self.playout.busy:
             self.playout.pause()
             words = (
@@ -595,7 +590,8 @@ class Conversation:
             if self.closed or self.finished is not None:
                 return
             outcome = await self._consider(event, base=base, instead=instead)
-            if outcome.state == self.state and not outcome.effects and not outcome.lines:
+            if not outcome.effects and not outcome.lines:
+                self.state = outcome.state
                 return
             if outcome.lines:
                 await self._stop_speaking()
@@ -642,6 +638,7 @@ class Conversation:
             heard = None
         self._before_answer = (before or self.state, heard) if heard is not None else None
         self.state = outcome.state
+        self.turns.expects = self.state.expects
         self.revision += 1
         self._unheard = ()
         await self.keeper.commit(outcome, self.state, self.exam_clock.now())
@@ -809,7 +806,6 @@ class Conversation:
             self._before_answer = None
         self._release_cues(reply, everything=not heard.interrupted)
         self._silent_since = max(self._silent_since, self.clock())
-        self._silence_told = 0
         self._tell_what_was_spoken(heard)
         self._show_state()
         if self.finished is not None and not heard.interrupted:
@@ -817,12 +813,13 @@ class Conversation:
 
     def _tell_what_was_spoken(self, heard: Heard) -> None:
         """The exam learns the words of lines the model worded: a repetition repeats them, a talk remembers them."""
-        for kind in ("talk", "probe"):
+        kinds: tuple[Literal["talk", "probe"], ...] = ("talk", "probe")
+        for kind in kinds:
             lines = {index for index, line in enumerate(self._lines) if line.kind == kind}
             words = [phrase.text for phrase in heard.reply.phrases if phrase.line in lines]
             if words:
                 text = heard.text if kind == "talk" else " ".join(words)
-                spoken = exam.Spoken(text, self.exam_clock.now(), kind=kind)  # type: ignore[arg-type]
+                spoken = exam.Spoken(text, self.exam_clock.now(), kind=kind)
                 self.state = flow.step(self.bank, self.state, spoken).state
 
     async def _keep_examiner_turn(self, heard: Heard) -> None:
@@ -952,19 +949,13 @@ class Conversation:
             if deadline is not None and now > deadline + OVERTIME_S:
                 await self.commit_turn()
             return
-        if self.clock() - self._last_tick >= 1.0:
-            self._last_tick = self.clock()
-            await self.happen(exam.Tick(now))
-        if self.playout.busy or self.state.phase in ("paused", "done"):
+        if self.clock() - self._last_tick < 1.0:
             return
+        self._last_tick = self.clock()
+        await self.happen(exam.Tick(now))
         silent = self.clock() - self._silent_since
-        if (
-            self._silence_told < len(SILENCE_MARKS_S)
-            and silent >= SILENCE_MARKS_S[self._silence_told] * self.options.extra_time
-        ):
-            told = self._silence_told
-            await self.happen(exam.Silence(SILENCE_MARKS_S[told], now))
-            self._silence_told = told + 1
+        if not self.playout.busy and silent >= 1.0:
+            await self.happen(exam.Silence(silent, now))
 
     def _watch_for_mute(self, samples: Samples) -> None:
         if len(samples) and not samples.any():
@@ -1028,8 +1019,6 @@ class Conversation:
         counts = self.speaker.fallbacks
         wording = {"asked": counts.asked, **{f"refused_{reason}": n for reason, n in counts.refused.items()}}
         report = await self.keeper.finish(bool(self.finished), self.state, wording)
-        if self.state.setup.mode == "exam":
-            self._show_marks()
         self._show_state()
         self.emit(report.model_dump())
 

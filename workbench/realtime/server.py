@@ -315,7 +315,7 @@ class _Connection:
             return
         if ticket is None:
             raise ProtocolError(
-                "a ticket is needed: open the page, or send it as `Authorization: Bearer`, `?ticket=` or session.viva.ticket",
+                "a ticket is needed: open the page, or send one as `Authorization: Bearer` or session.viva.ticket",
                 param="session.viva.ticket",
                 code="ticket_needed",
             )

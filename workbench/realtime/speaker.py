@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from workbench import metrics
 from workbench.audio import StreamResampler
-from workbench.engines.base import ChatMessage, EngineError, Engines, Priority, Samples
+from workbench.engines.base import EngineError, Engines, Priority, Samples
 from workbench.engines.spoken_text import speakable
 from workbench.exam.guard import GuardedStream
-from workbench.exam.model import Line
-from workbench.exam.prompts import chat_messages, max_tokens
+from workbench.exam.model import Line, Wording
+from workbench.exam.prompts import SAMPLING, chat_messages
 from workbench.realtime.playout import Reply
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,6 @@ class Speaker:
         out_hz: Output sample rate of the session.
         rate: Speaking rate of the voice.
         clock: Monotonic seconds.
-        instructions: What a `talk` client wants of the examiner, if anything.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Speaker:
                     reply.add(np.zeros(int(LINE_GAP_S * self.out_hz), np.float32))
                 async for text in self._words(line, marks, priority):
                     reply.begin(text, line.kind, index)
-                    await self._say(text, reply, marks, priority)
+                    await self._say(text, reply, marks, priority, keep=line.wording is None)
                     priority = "soon" if priority == "now" else priority
                     while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
                         await asyncio.sleep(0.25)
@@ -152,58 +152,54 @@ class Speaker:
             yield line.text
             return
         self.fallbacks.asked += 1
-        guarded = GuardedStream(line.wording)
-        said = False
+        guarded = GuardedStream(line.wording, line.text, self.fallbacks.refuse)
         try:
-            async for clause in self._clauses(chat_messages(line.wording), guarded, marks, priority):
-                said = True
+            async for clause in self._clauses(line.wording, guarded, marks, priority):
                 yield clause
-        except EngineError as error:
+        except (EngineError, TimeoutError) as error:
+            # what was not said yet is said in the line's own words: `finish` sees an unfinished text
+            self.fallbacks.refuse("too_slow" if isinstance(error, TimeoutError) else "engine_failed")
+            metrics.engine_error("llm")
             log.warning("the language model failed, the line's own words are spoken: %s", error)
-            guarded.fail("engine_failed")
-        except TimeoutError:
-            guarded.fail("too_slow")
-        if guarded.refused is not None:
-            self.fallbacks.refuse(guarded.refused)
-        if not said:
-            yield line.text
+        outcome = guarded.finish()
+        metrics.wording(not outcome.fallback)
+        if outcome.rest:
+            if marks.llm_clause is None and not outcome.fallback:
+                marks.llm_clause = self.clock()
+            yield outcome.rest
 
     async def _clauses(
-        self, messages: list[ChatMessage], guarded: GuardedStream, marks: Marks, priority: Priority
+        self, wording: Wording, guarded: GuardedStream, marks: Marks, priority: Priority
     ) -> AsyncIterator[str]:
-        stream = self.engines.chat.stream(messages, max_tokens=max_tokens(guarded.wording), priority=priority)
+        sampling = SAMPLING[wording.purpose]
+        stream = self.engines.chat.stream(
+            chat_messages(wording),
+            max_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            stop=sampling.stop,
+            priority=priority,
+        )
         try:
-            deadline = asyncio.get_running_loop().time() + FIRST_WORDS_S
-            released = 0
-            while guarded.refused is None:
-                limit = deadline if not released else None
-                try:
-                    async with asyncio.timeout_at(limit):
-                        piece = await anext(stream)
-                except StopAsyncIteration:
-                    break
-                if marks.llm_first is None:
-                    marks.llm_first = self.clock()
-                for clause in guarded.feed(piece):
-                    released += 1
-                    if marks.llm_clause is None:
-                        marks.llm_clause = self.clock()
-                    yield clause
-                if guarded.done:
-                    break
-            for clause in guarded.finish():
-                if marks.llm_clause is None:
-                    marks.llm_clause = self.clock()
-                yield clause
+            async with asyncio.timeout(FIRST_WORDS_S) as limit:
+                async for piece in stream:
+                    if marks.llm_first is None:
+                        marks.llm_first = self.clock()
+                    for clause in guarded.feed(piece):
+                        if marks.llm_clause is None:
+                            marks.llm_clause = self.clock()
+                        limit.reschedule(None)
+                        yield clause
+                    if guarded.done:
+                        break
         finally:
             await stream.aclose()
 
-    async def _say(self, text: str, reply: Reply, marks: Marks, priority: Priority) -> None:
+    async def _say(self, text: str, reply: Reply, marks: Marks, priority: Priority, *, keep: bool) -> None:
         cached = self.cache.get(text, self.rate)
         if cached is not None:
             if marks.tts_first is None:
                 marks.tts_first = self.clock()
-            reply.add(self._convert([cached])[0])
+            reply.add(self._convert(cached))
             return
         for attempt in (1, 2):
             made: list[Samples] = []
@@ -220,16 +216,9 @@ class Speaker:
                 if attempt == 2 or made:
                     raise
                 log.warning("the voice failed on a phrase of %d characters, once more", len(text))
-        if made:
+        if made and keep:
             self.cache.put(text, self.rate, np.concatenate(made))
 
-    def _convert(self, chunks: list[Samples]) -> list[Samples]:
+    def _convert(self, sound: Samples) -> Samples:
         resampler = StreamResampler(self.engines.synthesizer.sample_rate_hz, self.out_hz, "HQ")
-        return [
-            np.concatenate(
-                [
-                    resampler.process(np.concatenate(chunks)),
-                    resampler.process(np.zeros(0, np.float32), last=True),
-                ]
-            )
-        ]
+        return np.concatenate([resampler.process(sound), resampler.process(np.zeros(0, np.float32), last=True)])
