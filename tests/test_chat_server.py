@@ -23,7 +23,7 @@ CHAT: list[ChatMessage] = [
 
 def engine(address: str, **changes: Any) -> chat_http.HttpChat:
     given = {"llm": "http", "llm_url": f"http://{address}/v1", "llm_model": "viva-examiner", **changes}
-    return chat_http.create(Settings(_env_file=None, **given))  # type: ignore[call-arg]
+    return chat_http.create(Settings(_env_file=None, **given))
 
 
 async def test_pieces_arrive_in_order_and_the_adapter_is_the_model_name() -> None:
@@ -53,7 +53,7 @@ async def test_the_first_piece_is_yielded_before_the_last_is_made() -> None:
 async def test_without_a_model_name_the_servers_first_model_is_used() -> None:
     server = ChatServer()
     async with serving(server.app()) as address:
-        settings = Settings(_env_file=None, llm="http", llm_url=f"http://{address}")  # type: ignore[call-arg]
+        settings = Settings(_env_file=None, llm="http", llm_url=f"http://{address}")
         chat = chat_http.create(settings)
         await chat.warm_up(["You are an examiner."])
         await chat.close()

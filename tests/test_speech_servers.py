@@ -21,12 +21,12 @@ RATE_HZ = 24_000
 
 def speech(address: str, **changes: Any) -> speech_http.HttpSpeech:
     given = {"tts": "http", "tts_url": f"http://{address}/v1", "tts_model": "tts", "tts_voice": "sam", **changes}
-    return speech_http.create(Settings(_env_file=None, **given))  # type: ignore[call-arg]
+    return speech_http.create(Settings(_env_file=None, **given))
 
 
 def vibe(address: str, **changes: Any) -> vibevoice.VibeVoice:
     given = {"tts": "vibevoice", "tts_url": f"ws://{address}", **changes}
-    return vibevoice.create(Settings(_env_file=None, **given))  # type: ignore[call-arg]
+    return vibevoice.create(Settings(_env_file=None, **given))
 
 
 async def listen(engine: Synthesizer, text: str = "Good morning.", **options: Any) -> np.ndarray:

@@ -30,7 +30,7 @@ CLIP = tone(1.0, 16_000)
 async def recognise(server: TranscriptionServer, settings: dict[str, Any] | None = None, **options: Any) -> Transcript:
     async with serving(server.app()) as address:
         given = {"asr": "http", "asr_url": f"http://{address}/v1", "asr_model": "whisper", **(settings or {})}
-        engine = transcription_http.create(Settings(_env_file=None, **given))  # type: ignore[call-arg]
+        engine = transcription_http.create(Settings(_env_file=None, **given))
         try:
             return await engine.transcribe(CLIP, **options)
         finally:
@@ -86,7 +86,7 @@ async def test_a_loop_or_words_made_of_silence_become_an_honest_empty(segment: d
 async def test_without_a_model_name_a_whisper_of_the_server_is_used() -> None:
     server = TranscriptionServer(ANSWER)
     async with serving(server.app()) as address:
-        settings = Settings(_env_file=None, asr="http", asr_url=f"http://{address}")  # type: ignore[call-arg]
+        settings = Settings(_env_file=None, asr="http", asr_url=f"http://{address}")
         engine = transcription_http.create(settings)
         await engine.warm_up()
         await engine.close()
