@@ -1,0 +1,204 @@
+"""The keyword judge: marks an answer by the key points it covers, with the candidate's own words as evidence.
+
+Pure and quick, no model: a floor for the other judges, and what marks a viva when nothing else is installed. It looks
+for the accepted wordings of each key point and for its misconceptions, reads what is denied, considered or taken
+back, and gives nothing for words alone: echoes of the question, lists of terms, requests for marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workbench.exam.items import KeyPoint, Question
+from workbench.exam.matching import Answer, Match, find, read_answer
+from workbench.exam.model import MAX_POINTS, Evaluation, KeyPointEvidence, Verdict
+
+JUDGE = "keyword-1"
+
+CORRECT_SHARE = 0.6
+"""Least share of the key points' weight for the verdict "correct"."""
+PARTIAL_SHARE = 0.3
+CONTRADICTION_COST = 0.5
+"""Part of a contradicted key point's weight that is taken off the marks."""
+
+_SALAD_TERMS = 12
+_SALAD_GLUE = 0.2
+_SALAD_WASTE = 0.4
+_SALAD_WORDINGS = 5
+_GLUE = frozenset(
+    """i you he she it we they him her them his their is are was be been have has had do does would should could can
+    will must the a an that this to because so if which there not""".split()
+)
+
+
+@dataclass(frozen=True)
+class _Found:
+    point: KeyPoint
+    status: str
+    match: Match | None
+    doubt: float
+
+
+def judge_keywords(
+    question: Question, answer: str, *, question_text: str = "", recognition_confidence: float = 1.0
+) -> Evaluation:
+    """Marks one answer.
+
+    Args:
+        question: The question with its key points.
+        answer: What the candidate said, before and after a probe.
+        question_text: Scenario and stem as the candidate heard them; taken-over runs of them do not count. The stem
+            always is.
+        recognition_confidence: How sure the recogniser is of the words, in [0, 1]; it bounds the confidence.
+
+    Returns:
+        The mark; evidence in the bank's order, quotes are pieces of `answer` as it stands.
+    """
+    read = read_answer(question, answer, f"{question_text} {question.stem}")
+    found = [_look_for(point, read) for point in question.key_points]
+    salad = _is_salad(read, question)
+    if salad:
+        found = [_Found(item.point, "missing", None, 0.3) for item in found]
+    evidence = tuple(
+        KeyPointEvidence(
+            item.point.id,
+            item.status,  # type: ignore[arg-type]
+            _quote(read, item.match) if item.match else "",
+            item.point.weight,
+        )
+        for item in found
+    )
+    covered = sum(item.point.weight for item in found if item.status == "covered")
+    contradicted = sum(item.point.weight for item in found if item.status == "contradicted")
+    essential_wrong = any(item.status == "contradicted" and item.point.essential for item in found)
+    verdict = verdict_of(covered, essential_wrong=essential_wrong)
+    points = points_of(covered, contradicted, verdict)
+    confidence = _confidence(found, covered, read, salad) * max(0.0, min(1.0, recognition_confidence))
+    return Evaluation(question.id, verdict, points, evidence, round(confidence, 3), JUDGE)
+
+
+class KeywordJudge:
+    """The keyword judge behind the interface every judge has."""
+
+    name = JUDGE
+
+    def judge(
+        self, question: Question, answer: str, *, question_text: str = "", recognition_confidence: float = 1.0
+    ) -> Evaluation:
+        """Marks one answer; see `judge_keywords`."""
+        return judge_keywords(
+            question, answer, question_text=question_text, recognition_confidence=recognition_confidence
+        )
+
+
+def verdict_of(covered: float, *, essential_wrong: bool = False) -> Verdict:
+    """The verdict for a covered share of the weight; who gets an essential point wrong is at most partly right."""
+    if covered >= CORRECT_SHARE - 1e-9 and not essential_wrong:
+        return "correct"
+    return "partial" if covered >= PARTIAL_SHARE - 1e-9 else "incorrect"
+
+
+def points_of(covered: float, contradicted: float, verdict: Verdict) -> float:
+    """Points from 0 to 10 in steps of 0.5.
+
+    Args:
+        covered: Share of the weight that was covered.
+        contradicted: Share of the weight that was contradicted.
+        verdict: Keeps the points below those of the next better verdict.
+    """
+    raw = MAX_POINTS * (covered - CONTRADICTION_COST * contradicted)
+    top = {"correct": 10.0, "partial": 5.5, "incorrect": 2.5}[verdict]
+    return max(0.0, min(top, int(raw * 2 + 0.5 + 1e-9) / 2))
+
+
+def _look_for(point: KeyPoint, answer: Answer) -> _Found:
+    """Whether an answer covers, contradicts or misses one key point."""
+    accepted = find(point.accepted, answer)
+    wrong = find(point.misconceptions, answer)
+    said = [m for m in accepted if m.stance == "claimed"]
+    weighed = [m for m in accepted if m.stance == "considered"]
+    denied = [m for m in accepted if m.stance == "denied"]
+    mistakes = [m for m in wrong if m.stance == "claimed" and not _inside(m, said)]
+    weighed_mistakes = [m for m in wrong if m.stance == "considered"]
+
+    if mistakes:
+        return _Found(point, "contradicted", _longest(mistakes), 0.2 if said or weighed else 0.0)
+    if said:
+        if denied and not _overlap(said, denied):
+            # said and unsaid in one breath, and not taken back: no claim to give a mark for
+            return _Found(point, "contradicted", _longest(denied), 0.3)
+        best = _longest(said)
+        return _Found(point, "covered", best, 0.0 if any(m.exact for m in said) else 0.15)
+    if weighed:
+        if weighed_mistakes or denied:
+            return _Found(point, "missing", None, 0.3)
+        return _Found(point, "covered", _longest(weighed), 0.25)
+    if denied:
+        return _Found(point, "contradicted", _longest(denied), 0.1)
+    return _Found(point, "missing", None, 0.05 if weighed_mistakes else 0.0)
+
+
+def _inside(match: Match, others: Sequence[Match]) -> bool:
+    """Whether a match lies within a longer one: "aspirin" inside "rather than aspirin"."""
+    return any(
+        other.first <= match.first and match.last <= other.last and len(other.wording.terms) > len(match.wording.terms)
+        for other in others
+    )
+
+
+def _overlap(some: Sequence[Match], others: Sequence[Match]) -> bool:
+    return all(any(a.first <= b.last and b.first <= a.last for a in some) for b in others)
+
+
+def _longest(matches: Sequence[Match]) -> Match:
+    return max(matches, key=lambda m: (m.exact, len(m.wording.terms), -m.start))
+
+
+def _quote(answer: Answer, match: Match) -> str:
+    """The candidate's words around a match, to the borders of the clause where that is short."""
+    first, last = match.first, match.last
+    while first > 0 and answer.clauses[first - 1] == answer.clauses[first] and match.first - first < 4:
+        first -= 1
+    while last + 1 < len(answer.terms) and answer.clauses[last + 1] == answer.clauses[last] and last - match.last < 3:
+        last += 1
+    return answer.text[answer.terms[first].start : max(match.end, answer.terms[last].end)].strip()
+
+
+def _is_salad(answer: Answer, question: Question) -> bool:
+    """Whether an answer is a heap of terms rather than something said.
+
+    A short list is an answer ("four drugs, namely ..."). A heap is long, has next to no pronouns, verbs or articles,
+    and either most of it is beside the point or it names one point in many ways.
+    """
+    n_terms = len(answer.terms)
+    if n_terms < _SALAD_TERMS:
+        return False
+    glue = sum(term.word in _GLUE for term in answer.terms) / n_terms
+    if glue >= _SALAD_GLUE:
+        return False
+    used: set[int] = set()
+    ways = 0
+    for point in question.key_points:
+        matches = find(point.accepted, answer)
+        ways = max(ways, len({m.wording.text for m in matches}))
+        for match in matches:
+            used.update(range(match.first, match.last + 1))
+    n_content = len(answer.content)
+    waste = sum(item.index not in used for item in answer.content) / max(1, n_content)
+    return glue < _SALAD_GLUE / 2 and (waste > _SALAD_WASTE or ways >= _SALAD_WORDINGS)
+
+
+def _confidence(found: Sequence[_Found], covered: float, answer: Answer, salad: bool) -> float:
+    """How sure the judge is: less near a border, with doubts about the evidence, with hedged or very short answers."""
+    if not answer.terms:
+        return 1.0
+    margin = min(abs(covered - CORRECT_SHARE), abs(covered - PARTIAL_SHARE))
+    confidence = 0.95 - max(0.0, 0.15 - margin)
+    confidence -= sum(item.doubt * item.point.weight for item in found)
+    confidence -= min(0.15, 0.03 * answer.n_hedges)
+    unexplained = covered == 0 and len(answer.content) >= 8 and all(i.status == "missing" for i in found)
+    if unexplained or salad:
+        # much was said and nothing recognised: a person should look
+        confidence -= 0.25
+    return max(0.05, min(1.0, confidence))
