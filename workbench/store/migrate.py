@@ -37,6 +37,13 @@ def current(engine: Engine) -> str | None:
         raise unreachable(engine, error) from None
 
 
+def is_known(revision: str) -> bool:
+    """Whether this program has the migration to `revision`; a database of a newer program is at one it has not."""
+    from alembic.script import ScriptDirectory
+
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def upgrade(engine: Engine) -> None:
     """Creates or migrates the tables; does nothing when they are current. Safe while others do the same.
 
@@ -79,11 +86,8 @@ def _revision_of(connection: Connection) -> str | None:
 
 
 def _refuse_newer(connection: Connection) -> None:
-    from alembic.script import ScriptDirectory
-
     revision = _revision_of(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and not is_known(revision):
         raise StoreError(
             f"the database is at revision {revision!r}, this program knows up to {head()!r}: it was written"
             " by a"

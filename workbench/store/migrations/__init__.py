@@ -1,0 +1,1 @@
+"""Alembic's migrations, run by `workbench.store.migrate` and by nothing else."""

@@ -1,0 +1,190 @@
+"""`viva sessions`: list, show, export and delete what is kept of vivas."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.store.repository import Store
+    from workbench.store.rows import ResultRow, SessionRow
+
+app = typer.Typer(help="What is kept of vivas: list, show, export, delete.", no_args_is_help=True)
+
+SessionId = Annotated[str, typer.Argument(metavar="SESSION", help="Id of the session.")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write; the screen when not given.")]
+
+
+@contextmanager
+def open_store() -> Iterator[Store]:
+    """The store of the settings, closed afterwards."""
+    from workbench.settings import Settings
+    from workbench.store.repository import Store
+
+    store = Store(Settings())
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def write_out(text: str, out: Path | None) -> None:
+    """Writes to a file that only its owner may read, or to the screen."""
+    if out is None:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.touch(mode=0o600)
+    out.write_text(text, encoding="utf-8", newline="")
+    print(f"wrote {out}", file=sys.stderr)
+
+
+def as_json(value: Any) -> str:
+    """JSON of what the store hands out: moments in ISO 8601, paths as text."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@app.command("list")
+def list_sessions(
+    status: Annotated[
+        Literal["running", "finished", "stopped", "abandoned"] | None, typer.Option(help="Only these.")
+    ] = None,
+    discipline: Annotated[str | None, typer.Option(help="Only this discipline.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Rows at most.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="Rows to leave out.")] = 0,
+    json_rows: Annotated[bool, typer.Option("--json", help="A JSON object, for programs.")] = False,
+) -> None:
+    """List sessions, newest first."""
+    with open_store() as store:
+        page = store.list_sessions(status=status, discipline=discipline, limit=limit, offset=offset)
+    if json_rows:
+        rows = [flat_row(session, result) for session, result in page.sessions]
+        print(as_json({"sessions": rows, "total": page.total, "offset": page.offset}))
+        return
+    for session, result in page.sessions:
+        score = "" if result is None else f"{result.score:g}/{result.max_score:g}"
+        area = f"{session.discipline}/{session.area or '-'}"
+        started = session.started_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        print(
+            f"{session.id}  {started}  {session.pseudonym}  {area}  {session.mode}  {session.status}  {score}".rstrip()
+        )
+    print(f"{len(page.sessions)} of {page.total} sessions", file=sys.stderr)
+
+
+def flat_row(session: SessionRow, result: ResultRow | None) -> dict[str, Any]:
+    """One session as one row; a candidate's name stays where it is, the pseudonym stands for it."""
+    row = {key: value for key, value in asdict(session).items() if key not in ("candidate_name", "setup", "wording")}
+    for name in ("completed", "score", "max_score", "n_correct", "n_partial", "n_incorrect"):
+        row[name] = None if result is None else getattr(result, name)
+    return row
+
+
+@app.command()
+def show(session_id: SessionId) -> None:
+    """Print everything kept of a session as JSON."""
+    with open_store() as store:
+        data = store.load_session(session_id)
+        events = store.events(session_id)
+    everything = {item.name: getattr(data, item.name) for item in fields(data) if item.name not in ("bank", "state")}
+    everything = {name: _values(value) for name, value in everything.items()}
+    print(as_json({**everything, "events": _values(events)}))
+
+
+def _values(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [asdict(item) for item in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+@app.command()
+def export(
+    format: Annotated[
+        Literal["json", "csv"], typer.Option("--format", "-f", help="JSON with every turn, or a CSV row a session.")
+    ] = "json",
+    status: Annotated[
+        Literal["running", "finished", "stopped", "abandoned"] | None, typer.Option(help="Only these.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Export all sessions by pseudonym; names of candidates are left out."""
+    with open_store() as store:
+        rows = list(_every_session(store, status))
+        if format == "csv":
+            text = _as_csv([flat_row(session, result) for session, result in rows])
+        else:
+            text = as_json([_exported(store, session, result) for session, result in rows])
+        store.note("command line", "sessions.exported", format, n_sessions=len(rows))
+    write_out(text, out)
+
+
+def _every_session(store: Store, status: Any) -> Iterator[tuple[SessionRow, ResultRow | None]]:
+    offset = 0
+    while sessions := store.list_sessions(status=status, limit=500, offset=offset).sessions:
+        yield from sessions
+        offset += len(sessions)
+
+
+def _exported(store: Store, session: SessionRow, result: ResultRow | None) -> dict[str, Any]:
+    data = store.load_session(session.id)
+    return {
+        **flat_row(session, result),
+        "turns": _values(data.turns),
+        "answers": _values(data.answers),
+        "marks": _values(data.marks),
+        "events": _values(store.events(session.id)),
+    }
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {key: _plain(value) if isinstance(value, datetime) else value for key, value in row.items()}
+            )
+    return buffer.getvalue()
+
+
+@app.command()
+def delete(
+    session_ids: Annotated[list[str], typer.Argument(metavar="SESSION...", help="Ids of the sessions.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete sessions with everything said in them and their recordings. Cannot be undone."""
+    with open_store() as store:
+        for session_id in session_ids:
+            session = store.load_session(session_id).session
+            what = f"{session.id} ({session.pseudonym}, {session.started_at:%Y-%m-%d}, {session.status})"
+            if not yes and not typer.confirm(f"Delete {what} for good?"):
+                print(f"kept {session.id}")
+                continue
+            n_files = store.delete_session(session_id, actor="command line")
+            print(f"deleted {session.id} and {n_files} recording file{'' if n_files == 1 else 's'}")
+
+
+@app.command()
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run/--for-good", help="Only say which, or delete them.")] = True,
+) -> None:
+    """Delete the sessions whose retention date has passed; without --for-good only list them."""
+    with open_store() as store:
+        purged = store.purge_expired(dry_run=dry_run, actor="command line")
+    for session_id in purged.session_ids:
+        print(f"{'would delete' if dry_run else 'deleted'} {session_id}")
+    print(f"{len(purged.session_ids)} sessions past their retention date", file=sys.stderr)
