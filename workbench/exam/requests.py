@@ -117,7 +117,7 @@ _CONTRACTIONS = (
     (r"\bgonna\b", "going to"), (r"\bwanna\b", "want to"), (r"\bgimme\b", "give me"), (r"\blemme\b", "let me"),
     (r"\bthi is\b", "this"),
 )  # fmt: skip
-_FILLERS = re.compile(r"\b(?:um+|uh+|uhm+|er+m?|e+h|ah+|hm+|mm+|mhm|oh|like|well|kindly|basically)\b")
+_FILLERS = re.compile(r"\b(?:um+|uh+|uhm+|er+m?|e+h|ah+|hm+|mm+|mhm|oh|kindly|basically)\b")
 
 
 def _plain(text: str) -> str:
