@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench import models
 from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Priority, Samples
 from workbench.engines.worker import CancelFlag, Worker
 
@@ -142,7 +143,8 @@ def create(settings: Settings) -> SmartTurn:
     Raises:
         EngineError: They are not there.
     """
-    for path in sorted(settings.models_dir.rglob(FILE_NAME)):
-        if path.is_file():
-            return SmartTurn(path)
-    raise EngineError(NAME, f"no {FILE_NAME} below {settings.models_dir}; run `viva models pull`")
+    try:
+        path = models.find(NAME, settings.models_dir) / FILE_NAME
+    except models.ModelError as error:
+        raise EngineError(NAME, str(error)) from error
+    return SmartTurn(path)
