@@ -42,6 +42,8 @@ class Visit:
     played: dict[str, int] = field(default_factory=dict)
     underruns: dict[str, int] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    frames_at: dict[str, int] = field(default_factory=dict)
+    """Frames of sound that had come in when an event of each type last did."""
     closed: bool = False
     elapsed_s: float = 0.0
 
@@ -210,6 +212,8 @@ class ScriptedServer:
         self.refuse: int | None = None
         """Close code with which the next visitors are turned away, None to let them in."""
         self.minted: list[dict[str, Any]] = []
+        self.loop: asyncio.AbstractEventLoop
+        """The loop the latest visitor is served on."""
 
     @property
     def visit(self) -> Visit:
@@ -242,6 +246,7 @@ class ScriptedServer:
         if self.refuse is not None:
             await socket.close(self.refuse)
             return
+        self.loop = asyncio.get_running_loop()
         visit = Visit(socket)
         self.visits.append(visit)
         await visit.send({"type": "session.created", "session": {"id": "sess_scripted"}})
@@ -282,4 +287,5 @@ class ScriptedServer:
         if kind == "session.update":
             visit.options = event["session"]["viva"] or {}
             visit.audio_formats = event["session"]["audio"]
+        visit.frames_at[kind] = len(visit.frames)
         visit.changed.set()

@@ -48,9 +48,9 @@ export function verdictCard(event, { stem, open = false } = {}) {
     summary,
     stem ? make("p", { class: "viva-stem", text: stem }) : null,
     event.key_points.length ? keyPoints : null,
-    make("h5", { text: "Your answer" }),
+    make("p", { class: "viva-label", text: "Your answer" }),
     make("p", { class: "viva-answer", text: event.answer || "No answer was given." }),
-    make("h5", { text: "Model answer" }),
+    make("p", { class: "viva-label", text: "Model answer" }),
     make("p", { text: event.model_answer }),
     make("p", { class: "viva-small", text: `Marked by ${event.judge}, confidence ${Math.round(event.confidence * 100)} %.` }),
   );

@@ -9,11 +9,11 @@ import { MicrophoneCheck } from "./check.js";
 import { byId, show, write } from "./dom.js";
 import { Live } from "./live.js";
 import { Log } from "./log.js";
+import { forget, remember, remembered } from "./memory.js";
 import { drawReport } from "./report.js";
 
 const INPUT_RATE_HZ = 16000;
 const OUTPUT_RATE_HZ = 24000;
-const STORED = "viva.session";
 const SHORTCUTS = { KeyR: "repeat", KeyW: "rephrase", KeyM: "moment", KeyS: "skip" };
 /** Address everything is relative to: this file lies at ROOT/viva/static/VERSION/viva.js. */
 const ROOT = new URL("../../../", import.meta.url).href;
@@ -106,7 +106,7 @@ class Page {
   }
 
   offerToContinue() {
-    const stored = readStored();
+    const stored = remembered();
     if (!stored) return;
     const minutes = Math.round((Date.now() - stored.at) / 60000);
     const when = minutes < 1 ? "a moment ago" : minutes === 1 ? "a minute ago" : `${minutes} minutes ago`;
@@ -180,9 +180,9 @@ class Page {
     if (this.view() === "queue") this.view("live");
     this.live.update(state);
     if (state.floor === "closed" || state.phase === "done") {
-      sessionStorage.removeItem(STORED);
+      forget();
     } else {
-      store({ state, choice: this.choice });
+      remember({ state, choice: this.choice, title: byId("live-title").textContent });
     }
     const dialog = byId("end-dialog");
     if (state.phase === "confirm_stop" && !dialog.open) dialog.showModal();
@@ -225,12 +225,12 @@ class Page {
     }
     this.sound.closeMicrophone();
     this.wakeLock?.release().catch(() => {});
-    sessionStorage.removeItem(STORED);
+    forget();
   }
 
   serverError(error) {
     if (error.param === "session.viva.resume") {
-      sessionStorage.removeItem(STORED);
+      forget();
       this.end("setup");
       problem("This viva cannot be continued", `${error.message} Start a new one below.`);
     } else if (!this.live.state) {
@@ -343,7 +343,7 @@ class Page {
     on("problem-close", hideProblem);
     on("continue-yes", () => this.resume());
     on("continue-no", () => {
-      sessionStorage.removeItem(STORED);
+      forget();
       show("continue", false);
     });
     byId("captions-toggle").addEventListener("change", () => this.drawCaptions());
@@ -394,7 +394,7 @@ class Page {
   }
 
   resume() {
-    const stored = readStored();
+    const stored = remembered();
     show("continue", false);
     if (!stored) return;
     this.start({ ...stored.choice, viva: { ...stored.choice.viva, resume: stored.token } });
@@ -456,27 +456,6 @@ function problem(title, text, retry = null, typed = false) {
 
 function hideProblem() {
   show("problem", false);
-}
-
-function store({ state, choice }) {
-  const { ticket, resume, ...viva } = choice.viva;
-  const stored = {
-    token: state.resume_token,
-    choice: { ...choice, viva },
-    title: byId("live-title").textContent,
-    number: state.number,
-    total: state.total,
-    at: Date.now(),
-  };
-  sessionStorage.setItem(STORED, JSON.stringify(stored));
-}
-
-function readStored() {
-  try {
-    return JSON.parse(sessionStorage.getItem(STORED));
-  } catch {
-    return null;
-  }
 }
 
 let page = null;
