@@ -27,9 +27,7 @@ def test_every_setting_is_in_the_example_and_the_example_has_no_other():
 
 
 def test_the_example_is_what_the_settings_say_of_themselves():
-    assert (REPOSITORY / ".env.example").read_text() == env_example(), (
-        "run `python -m workbench.settings_doc > .env.example`"
-    )
+    assert (REPOSITORY / ".env.example").read_text() == env_example(), "run `python -m tests.test_settings`"
 
 
 def test_every_setting_says_what_it_is_for():
@@ -62,12 +60,36 @@ def test_secrets_do_not_show_in_a_printed_setting():
     assert not re.search("hunter2|k1|k2", repr(settings))
 
 
-def test_the_conda_environment_asks_for_what_pyproject_asks_for():
+def environment_of_pyproject() -> str:
+    """The conda environment that asks for what pyproject.toml asks for, development tools included."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"]]
     for extra in ("piper", "whisper", "postgres", "dev"):
         wanted += project["optional-dependencies"][extra]
-    environment = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
-    (pip_part,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
-    assert sorted(pip_part) == sorted([*wanted, "--editable ."])
-    assert "python=3.11" in environment["dependencies"]
+    return "\n".join(
+        [
+            "# For conda: `conda env create -f environment.yml`. The requirements are pyproject.toml's, held equal by",
+            "# a test; `python -m tests.test_settings` writes both this file and .env.example anew.",
+            "name: viva-workbench",
+            "channels:",
+            "  - conda-forge",
+            "dependencies:",
+            "  - python=3.11",
+            "  - pip",
+            "  - pip:",
+            *(f'      - "{requirement}"' for requirement in [*wanted, "--editable ."]),
+            "",
+        ]
+    )
+
+
+def test_the_conda_environment_asks_for_what_pyproject_asks_for():
+    written = (REPOSITORY / "environment.yml").read_text()
+    assert written == environment_of_pyproject(), "run `python -m tests.test_settings`"
+    environment = yaml.safe_load(written)
+    assert environment["dependencies"][0] == "python=3.11"
+
+
+if __name__ == "__main__":
+    (REPOSITORY / "environment.yml").write_text(environment_of_pyproject())
+    (REPOSITORY / ".env.example").write_text(env_example())

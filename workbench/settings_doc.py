@@ -18,7 +18,7 @@ def env_example() -> str:
     """The text of `.env.example`: every setting with its meaning and default, each one commented out."""
     lines = [
         "# Settings of the Viva Workbench. Copy to .env and take the # off what you change;",
-        "# a variable of the environment wins over this file. Made by `python -m workbench.settings_doc`.",
+        "# a variable of the environment wins over this file. Made by `python -m tests.test_settings`.",
     ]
     for name, field in Settings.model_fields.items():
         if name in _GROUPS:
@@ -47,7 +47,3 @@ def _default(field: FieldInfo) -> str:
         # where this machine's user keeps caches is no default of anyone else's
         return ""
     return str(value)
-
-
-if __name__ == "__main__":
-    print(env_example(), end="")
