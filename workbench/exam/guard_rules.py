@@ -97,8 +97,8 @@ SAME_RATIO = 92.0
 _ACK_STEMS = frozenset(
     stems(
         "you said mentioned noted named included covered described explained started began recognised identified"
-        " pointed out good clearly point points important part yes thank thanks well also both suggested knew remembered chose"
-        " recommended stated brought considered understood key first asked wanted thought gave examined"
+        " pointed out good clearly point points important part yes thank thanks well also both suggested knew"
+        " remembered chose recommended stated brought considered understood key first asked wanted thought gave examined"
     )
 )
 _EXAM_STEMS = frozenset(

@@ -182,22 +182,25 @@ def _grammar() -> tuple[tuple[RequestKind | None, re.Pattern[str]], ...]:
 def _cover(plain: str) -> set[RequestKind] | None:
     """Kinds of the requests a turn is made of, None when a word is left over.
 
-    Walks the words from left to right and keeps, for every place a request may end at, the kinds that lead there.
+    Walks the words from left to right and keeps, for every place, the reading of the words before it that has the fewest
+    pieces: "no idea what it is" is one request, not "no idea" and "what".
     """
     text = plain + " "
     starts = [match.start() for match in re.finditer(r"\S+ ", text)] + [len(text)]
-    reached: dict[int, set[RequestKind]] = {0: set()}
+    best: dict[int, tuple[int, set[RequestKind]]] = {0: (0, set())}
     for start in starts[:-1]:
-        if start not in reached:
+        if start not in best:
             continue
+        n_pieces, kinds = best[start]
         for kind, pattern in _grammar():
             for end in starts:
-                if end > start and pattern.fullmatch(text, start, end):
-                    kinds = reached[start] | ({kind} if kind else set())
-                    # the reading with the fewest left-over neutral words holds: longer requests win over pieces
-                    if end not in reached or len(kinds) > len(reached[end]):
-                        reached[end] = kinds
-    return reached.get(len(text))
+                if end <= start or (end in best and best[end][0] < n_pieces + 1):
+                    continue
+                if pattern.fullmatch(text, start, end):
+                    found = kinds | ({kind} if kind else set())
+                    if end not in best or n_pieces + 1 < best[end][0] or len(found) > len(best[end][1]):
+                        best[end] = (n_pieces + 1, found)
+    return best[len(text)][1] if len(text) in best else None
 
 
 def _at_the_end(text: str) -> Request | None:
