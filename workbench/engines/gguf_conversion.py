@@ -60,7 +60,11 @@ def convert(gguf_path: Path, out_dir: Path) -> Path:
             f"{fields.get('tokenizer.ggml.model')!r} vocabulary; only llama with gpt2 (byte-level BPE) is "
             "converted"
         )
-    tensors = {tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors}
+    tensors = {
+        # a copy: unquantised tensors are the file's own read-only pages, and the quantiser works in place
+        tensor.name: np.array(gguf.dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        for tensor in reader.tensors
+    }
     spec = _model_spec(fields, tensors)
     spec.validate()
     spec.optimize(quantization="int8")

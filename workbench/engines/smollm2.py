@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
@@ -60,8 +61,6 @@ def render(messages: Sequence[ChatMessage], tokenizer: Any) -> tuple[list[str], 
     Returns:
         (prefix, rest); the rest ends where the assistant's reply begins.
     """
-    if not messages:
-        raise ValueError("a chat needs at least one message, got none")
     turns = list(messages)
     system = turns.pop(0)["content"] if turns[0]["role"] == "system" else DEFAULT_SYSTEM
 
@@ -83,9 +82,8 @@ class SmolLM2:
         self._lanes = [Worker(f"smollm2-{i}") for i in range(max(1, threads))]
         self._busy = [0] * len(self._lanes)
         self._closing = CancelFlag()
-        self._loading = asyncio.Lock()
-        self._generator: Any = None
-        self._tokenizer: Any = None
+        self._loading = threading.Lock()
+        self._model: tuple[Any, Any] | None = None
         self._kept: set[str] = set()
         self._seen: deque[str] = deque(maxlen=4 * MAX_PREFIXES)
 
@@ -95,7 +93,6 @@ class SmolLM2:
         Args:
             prefixes: Contents of system messages whose state is to be kept.
         """
-        await self._load()
         self._seen.extend(prefixes)
         for system in prefixes or ("You are the examiner of a viva.",):
             chat: list[ChatMessage] = [
@@ -119,21 +116,13 @@ class SmolLM2:
         Raises:
             EngineError: The weights are missing, the prompt is too long, or the model failed.
         """
-        await self._load()
-        prefix, rest = render(messages, self._tokenizer)
-        n_prompt = len(prefix) + len(rest)
-        if n_prompt + max_tokens > CONTEXT_TOKENS:
-            raise EngineError(
-                NAME,
-                f"a prompt of {n_prompt} tokens and a reply of {max_tokens} exceed the {CONTEXT_TOKENS} "
-                "tokens "
-                "this model is given; shorten the history",
-            )
+        if not messages:
+            raise EngineError(NAME, "a chat needs at least one message, got none")
         system = messages[0]["content"] if messages[0]["role"] == "system" else DEFAULT_SYSTEM
         keep = self._keeps(system)
 
         def job(flag: CancelFlag) -> Iterator[str]:
-            return self._pieces(prefix, rest, keep, max_tokens, temperature, tuple(stop), flag)
+            return self._pieces(messages, keep, max_tokens, temperature, tuple(stop), flag)
 
         lane = min(range(len(self._lanes)), key=self._busy.__getitem__)
         self._busy[lane] += 1
@@ -154,27 +143,36 @@ class SmolLM2:
             await asyncio.sleep(0.01)
         for lane in self._lanes:
             lane.close()
-        self._generator = None
+        self._model = None
 
     def _pieces(
         self,
-        prefix: list[str],
-        rest: list[str],
+        messages: Sequence[ChatMessage],
         keep: bool,
         max_tokens: int,
         temperature: float,
         stop: tuple[str, ...],
         flag: CancelFlag,
     ) -> Iterator[str]:
+        """The reply, on the lane's thread."""
         from tokenizers.decoders import DecodeStream
 
+        generator, tokenizer = self._loaded()
+        prefix, rest = render(messages, tokenizer)
+        n_prompt = len(prefix) + len(rest)
+        if n_prompt + max_tokens > CONTEXT_TOKENS:
+            raise EngineError(
+                NAME,
+                f"a prompt of {n_prompt} tokens and a reply of {max_tokens} exceed the {CONTEXT_TOKENS} tokens "
+                "this model is given; shorten the history",
+            )
         sampling: dict[str, Any] = {"sampling_topk": 1}
         if temperature > 0:
             sampling = {"sampling_topk": 0, "sampling_topp": TOP_P, "sampling_temperature": temperature}
         decoder = DecodeStream(skip_special_tokens=True)
         held = HeldBack(stop)
         try:
-            steps = self._generator.generate_tokens(
+            steps = generator.generate_tokens(
                 rest,
                 static_prompt=prefix,
                 cache_static_prompt=keep,
@@ -188,13 +186,13 @@ class SmolLM2:
                 flag.check()
                 if self._closing:
                     return
-                text = held.push(decoder.step(self._tokenizer, step.token_id) or "")
+                text = held.push(decoder.step(tokenizer, step.token_id) or "")
                 if text:
                     yield text
                 if held.stopped:
                     return
         except (RuntimeError, ValueError) as error:
-            raise EngineError(NAME, f"the model failed on a prompt of {len(rest)} tokens: {error}") from error
+            raise EngineError(NAME, f"the model failed on a prompt of {n_prompt} tokens: {error}") from error
         if last := held.flush():
             yield last
 
@@ -205,10 +203,12 @@ class SmolLM2:
         self._seen.append(system)
         return system in self._kept
 
-    async def _load(self) -> None:
-        async with self._loading:
-            if self._generator is None:
-                self._generator, self._tokenizer = await self._lanes[0].run(lambda _: self._read())
+    def _loaded(self) -> tuple[Any, Any]:
+        """The generator and the tokenizer; whichever lane comes first reads them."""
+        with self._loading:
+            if self._model is None:
+                self._model = self._read()
+            return self._model
 
     def _read(self) -> tuple[Any, Any]:
         import ctranslate2

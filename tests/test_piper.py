@@ -1,0 +1,264 @@
+"""The embedded voice: where a text is cut, what its sound looks like, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.engines import piper
+from workbench.engines.base import EngineError
+from workbench.engines.phrasing import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, phrases
+from workbench.engines.piper import PiperSynthesizer, trim
+from workbench.settings import Settings
+
+RATE_HZ = 22_050
+LONG = (
+    "Thank you, that was a clear answer about the mitral valve. You named the murmur. "
+    "Now tell me how you would treat a patient who comes to you with this condition and a fast heart rate."
+)
+
+
+@pytest.fixture(scope="module")
+def voice() -> PiperSynthesizer:
+    return piper.create(Settings(_env_file=None))  # type: ignore[call-arg]
+
+
+async def listen(voice: PiperSynthesizer, text: str, **manner: Any) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.float32), *[chunk async for chunk in voice.speak(text, **manner)]])
+
+
+def quiet(sound: np.ndarray) -> np.ndarray:
+    """Indices of 5 ms frames with nothing in them."""
+    frame = RATE_HZ // 200
+    return np.flatnonzero(np.abs(sound[: len(sound) // frame * frame]).reshape(-1, frame).max(axis=1) < 1e-4)
+
+
+# ---- where a text is cut -----------------------------------------------------------------------------------------
+
+
+def test_the_first_phrase_is_short_when_a_comma_allows_it() -> None:
+    assert [phrase.text for phrase in phrases(LONG)] == [
+        "Thank you,",
+        "that was a clear answer about the mitral valve.",
+        "You named the murmur.",
+        "Now tell me how you would treat a patient who comes to you with this condition and a fast heart rate.",
+    ]
+
+
+def test_without_a_comma_a_long_first_sentence_is_cut_before_a_conjunction() -> None:
+    first, second = phrases("You named the mitral valve and the murmur but you forgot the rhythm that follows")
+    assert first.text == "You named the mitral valve"
+    assert second.text == "and the murmur but you forgot the rhythm that follows"
+    assert first.pause_s == 0
+
+
+def test_a_short_first_sentence_is_not_cut() -> None:
+    assert [phrase.text for phrase in phrases("Yes, go on. Then stop.")] == ["Yes, go on.", "Then stop."]
+
+
+def test_pauses_follow_the_punctuation_and_none_follows_the_last_phrase() -> None:
+    assert [phrase.pause_s for phrase in phrases(LONG)] == [CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, SENTENCE_PAUSE_S, 0]
+
+
+def test_a_later_long_sentence_is_cut_at_a_clause_and_not_chopped_up() -> None:
+    text = "Begin. " + "He came with chest pain, sweating, and a fast pulse, " * 3 + "which is all we know."
+    counts = [len(phrase.text.split()) for phrase in phrases(text)]
+    assert max(counts) < len(text.split()) and min(counts[1:]) >= 2 and len(counts) <= 4
+
+
+@pytest.mark.parametrize("text", ["", "  ", "...", "?!"])
+def test_a_text_without_words_has_no_phrases(text: str) -> None:
+    assert phrases(text) == []
+
+
+def test_no_word_is_lost_in_cutting() -> None:
+    assert " ".join(phrase.text for phrase in phrases(LONG)) == LONG
+
+
+# ---- silence and joins -------------------------------------------------------------------------------------------
+
+
+def test_trimming_leaves_ten_milliseconds_in_front_and_starts_and_ends_on_zero() -> None:
+    sound = np.concatenate([np.zeros(3000), np.full(5000, 0.5), np.zeros(9000)]).astype(np.float32)
+    cut = trim(sound, RATE_HZ)
+    first = int(np.flatnonzero(cut > 0.4)[0])
+    assert abs(first - piper.LEAD_S * RATE_HZ) < RATE_HZ * piper.FRAME_S
+    assert cut[0] == 0 and cut[-1] == 0
+    assert len(cut) == pytest.approx(5000 + (piper.LEAD_S + piper.TAIL_S) * RATE_HZ, abs=2 * RATE_HZ * piper.FRAME_S)
+
+
+def test_a_sound_that_starts_at_once_is_ramped_and_never_longer() -> None:
+    cut = trim(np.full(4000, 0.5, np.float32), RATE_HZ)
+    assert cut[0] == 0 and cut[-1] == 0 and len(cut) == 4000
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 50, 5000])
+def test_trimming_silence_leaves_nothing(n_samples: int) -> None:
+    assert trim(np.zeros(n_samples, np.float32), RATE_HZ).size == 0
+
+
+# ---- the voice itself --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.weights
+async def test_the_sound_comes_phrase_by_phrase_at_the_voices_rate(voice: PiperSynthesizer) -> None:
+    chunks = [chunk async for chunk in voice.stream(LONG)]
+    assert voice.sample_rate_hz == RATE_HZ
+    assert len(chunks) == len(phrases(LONG))
+    assert len(chunks[0]) < RATE_HZ, "the first phrase is short, so that it is heard early"
+    for chunk in chunks:
+        assert chunk.dtype == np.float32 and chunk.ndim == 1
+        assert 0.1 < np.abs(chunk).max() <= 1
+    assert 8 < sum(map(len, chunks)) / RATE_HZ < 16
+
+
+@pytest.mark.weights
+async def test_speech_begins_within_thirty_milliseconds_of_its_first_sample(voice: PiperSynthesizer) -> None:
+    for text in ("Thank you.", "What is it?", "Half of them.", "She said so."):
+        sound = await listen(voice, text)
+        assert np.flatnonzero(np.abs(sound) > 0.02)[0] < 0.03 * RATE_HZ, text
+
+
+@pytest.mark.weights
+async def test_sentences_are_a_quarter_of_a_second_apart(voice: PiperSynthesizer) -> None:
+    sound = await listen(voice, "Good. Yes.")
+    silent = quiet(sound)
+    runs = np.split(silent, np.flatnonzero(np.diff(silent) > 1) + 1)
+    longest_s = max(map(len, runs)) * 0.005
+    assert SENTENCE_PAUSE_S <= longest_s < SENTENCE_PAUSE_S + 0.08
+
+
+@pytest.mark.weights
+async def test_there_is_no_click_where_phrases_join(voice: PiperSynthesizer) -> None:
+    chunks = [chunk async for chunk in voice.stream(LONG)]
+    for chunk in chunks:
+        assert chunk[0] == 0 and chunk[-1] == 0
+        assert np.abs(np.diff(chunk[:20])).max() < 0.02 and np.abs(np.diff(chunk[-20:])).max() < 0.02
+
+
+@pytest.mark.weights
+async def test_a_lower_rate_takes_longer_and_a_higher_pitch_does_not(voice: PiperSynthesizer) -> None:
+    text = "The patient has a murmur at the apex."
+    still = {"noise_scale": 0.0, "noise_w_scale": 0.0}
+    normal = await listen(voice, text, **still)
+    slow = await listen(voice, text, rate=0.7, **still)
+    high = await listen(voice, text, pitch=1.25, **still)
+    assert len(slow) / len(normal) == pytest.approx(1 / 0.7, rel=0.12)
+    assert len(high) / len(normal) == pytest.approx(1, rel=0.12)
+    assert _pitch_hz(high) / _pitch_hz(normal) == pytest.approx(1.25, rel=0.1)
+
+
+@pytest.mark.weights
+async def test_without_noise_the_same_text_sounds_the_same(voice: PiperSynthesizer) -> None:
+    one, two = [await listen(voice, "Thank you.", noise_scale=0.0, noise_w_scale=0.0) for _ in range(2)]
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.weights
+async def test_a_text_without_words_makes_no_sound(voice: PiperSynthesizer) -> None:
+    assert len(await listen(voice, "... ?!")) == 0
+
+
+@pytest.mark.weights
+async def test_closing_the_stream_stops_at_the_next_phrase(
+    voice: PiperSynthesizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken: list[str] = []
+    synthesize = voice._synthesize
+    monkeypatch.setattr(voice, "_synthesize", lambda p, *rest: (spoken.append(p.text), synthesize(p, *rest))[1])
+    stream = voice.stream("One two three. " * 40)
+    await anext(stream)
+    await stream.aclose()
+    assert len(await listen(voice, "Next.")) > 0
+    assert len(spoken) <= 4, "the forty sentences were not all spoken for nobody"
+
+
+@pytest.mark.weights
+async def test_two_speakers_take_turns_phrase_by_phrase(
+    voice: PiperSynthesizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    synthesize = voice._synthesize
+    monkeypatch.setattr(voice, "_synthesize", lambda p, *rest: (order.append(p.text), synthesize(p, *rest))[1])
+    long = asyncio.create_task(listen(voice, "Long one. Long two. Long three. Long four."))
+    while not order:
+        await asyncio.sleep(0.001)
+    await asyncio.gather(listen(voice, "Short."), long)
+    assert order.index("Short.") <= 2, "a first phrase goes before another speaker's later ones"
+
+
+@pytest.mark.weights
+async def test_the_event_loop_is_free_while_the_voice_works(voice: PiperSynthesizer) -> None:
+    ticks = 0
+    task = asyncio.create_task(listen(voice, LONG))
+    started = time.perf_counter()
+    while not task.done():
+        await asyncio.sleep(0.005)
+        ticks += 1
+    assert ticks > (time.perf_counter() - started) / 0.1
+
+
+@pytest.mark.weights
+async def test_the_letter_a_in_an_abbreviation_is_not_read_as_the_article(voice: PiperSynthesizer) -> None:
+    spelled = voice._voice.phonemize(piper._SPELLED_A.sub("eigh", "in A F with vitamin A but a pulse"))
+    assert "".join(spelled[0]).count("e\u026a") == 2
+
+
+# ---- what goes wrong ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    real = builtins.__import__
+
+    def without_piper(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "piper":
+            raise ImportError("No module named 'piper'")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_piper)
+    with pytest.raises(EngineError, match=r"pip install 'viva-workbench\[piper\]'"):
+        piper.create(settings)
+
+
+def test_missing_weights_say_how_to_fetch_them(tmp_path: Any) -> None:
+    with pytest.raises(EngineError, match="viva models pull"):
+        piper.create(Settings(_env_file=None, models_dir=tmp_path))  # type: ignore[call-arg]
+    with pytest.raises(EngineError, match="VIVA_TTS_MODEL"):
+        piper.create(Settings(_env_file=None, tts_model="en_GB-nobody", models_dir=tmp_path))  # type: ignore[call-arg]
+    with pytest.raises(EngineError, match="there is no voice at"):
+        piper.create(Settings(_env_file=None, tts_model=str(tmp_path / "x.onnx")))  # type: ignore[call-arg]
+
+
+async def test_a_broken_voice_file_is_an_error_that_names_it(tmp_path: Any) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    (tmp_path / "broken.onnx.json").write_text('{"audio": {"sample_rate": 22050}}')
+    engine = piper.create(Settings(_env_file=None, tts_model=str(tmp_path / "broken.onnx")))  # type: ignore[call-arg]
+    with pytest.raises(EngineError, match=r"cannot load .*broken\.onnx"):
+        await listen(engine, "Good morning.")
+    await engine.close()
+
+
+@pytest.mark.parametrize("manner", [{"rate": 0.0}, {"rate": 9.0}, {"pitch": 0.1}])
+def test_a_manner_nobody_can_speak_in_is_refused(manner: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be between"):
+        piper.Manner(**manner)
+
+
+def _pitch_hz(sound: np.ndarray) -> float:
+    """Median fundamental of the voiced frames, by autocorrelation between 60 and 300 Hz."""
+    frames = [sound[i : i + 1100] for i in range(0, len(sound) - 1100, 550)]
+    found = []
+    for frame in frames:
+        if frame.std() < 0.03:
+            continue
+        likeness = np.correlate(frame, frame, "full")[len(frame) - 1 :]
+        low, high = RATE_HZ // 300, RATE_HZ // 60
+        lag = low + int(np.argmax(likeness[low:high]))
+        if likeness[lag] > 0.5 * likeness[0]:
+            found.append(RATE_HZ / lag)
+    return float(np.median(found))
