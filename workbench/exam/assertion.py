@@ -92,8 +92,8 @@ def _new_verb(terms: Sequence[Term], i: int) -> bool:
     """Whether an "and" opens a clause of its own: "and give", "and start", "and then"."""
     following = terms[i + 1].word if i + 1 < len(terms) else ""
     return following in {
-        "give", "start", "stop", "continue", "carry", "then", "not", "just", "also", "avoid", "keep", "check", "put", "get",
-        "go",
+        "give", "start", "stop", "continue", "carry", "then", "not", "just", "also", "avoid", "keep", "check", "put",
+        "get", "go",
     }  # fmt: skip
 
 
