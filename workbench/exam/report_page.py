@@ -156,10 +156,12 @@ def _bar(question: QuestionReport) -> str:
     value = f"{_number(question.points)} of {MAX_POINTS}" if question.points is not None else "\u2013"
     return (
         f'<a class="row" href="#question-{question.number}"><span class="n"><span class="hidden">Question </span>'
-        f'{question.number}</span><svg viewBox="0 0 {_POINTS_PER_BAR} 12" preserveAspectRatio="none" aria-hidden="true">'
+        f"{question.number}</span>"
+        f'<svg viewBox="0 0 {_POINTS_PER_BAR} 12" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect class="track" width="{_POINTS_PER_BAR}" height="12"/>'
         f'<rect class="bar-{kind}" width="{width:.1f}" height="12"/></svg><span class="value">{value}</span>'
-        f'<span class="mark-{kind}"><span aria-hidden="true">{sign}</span><span class="hidden">{label}</span></span></a>'
+        f'<span class="mark-{kind}"><span aria-hidden="true">{sign}</span><span class="hidden">{label}</span></span>'
+        "</a>"
     )
 
 
@@ -168,7 +170,8 @@ def _bar(question: QuestionReport) -> str:
 
 def _scenario(scenario: ScenarioReport, recording_url: str | None) -> str:
     questions = "".join(_question(question, recording_url) for question in scenario.questions)
-    return f'<section><h2>{escape(scenario.title)}</h2><p class="scenario">{escape(scenario.text)}</p>{questions}</section>'
+    heading = f'<h2>{escape(scenario.title)}</h2><p class="scenario">{escape(scenario.text)}</p>'
+    return f"<section>{heading}{questions}</section>"
 
 
 def _question(question: QuestionReport, recording_url: str | None) -> str:
@@ -235,7 +238,8 @@ def _player(question: QuestionReport, recording_url: str | None) -> str:
     if recording_url is None or answer.start_s is None or answer.end_s is None or not _is_safe(recording_url):
         return ""
     source = f"{recording_url}#t={max(0.0, answer.start_s):.2f},{answer.end_s:.2f}"
-    return f'<audio controls preload="none" src="{escape(source)}" aria-label="Recording of answer {question.number}"></audio>'
+    label = f"Recording of answer {question.number}"
+    return f'<audio controls preload="none" src="{escape(source)}" aria-label="{label}"></audio>'
 
 
 def _is_safe(url: str) -> bool:
