@@ -287,8 +287,10 @@ class Candidate:
 
     async def _take_floor(self, client: VivaClient, phase: str) -> None:
         n_before = len(client.responses)
-        turn = self._turn(client, phase)
         await asyncio.sleep(Random(f"{self.seed}:{n_before}").uniform(*REACTION_S) / self.speed)
+        if client.speaking():
+            return  # the examiner spoke up first
+        turn = self._turn(client, phase)
         for step in turn.steps:
             if client.speaking() and not isinstance(step, Say):
                 break

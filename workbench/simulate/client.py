@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 0.2
 POLL_S = 0.02
+SETTLED_S = 0.08
+"""Nobody starts to talk within a few milliseconds of a change on the screen; the next one may follow at once."""
 
 
 class Disconnected(ConnectionError):
@@ -96,6 +98,7 @@ class VivaClient:
         self.echo_gain = None if echo_db is None else 10.0 ** (echo_db / 20.0)
 
         self.state: dict[str, Any] = {}
+        self.state_s = 0.0
         self.question: dict[str, Any] | None = None
         self.report: dict[str, Any] | None = None
         self.queue_position: int | None = None
@@ -136,6 +139,7 @@ class VivaClient:
         )
         self._tasks = [asyncio.create_task(self._receive(), name="client-receive")]
         await self.send(self.session_update())
+        self._origin_s = self.clock()
         if self.microphone is not None:
             self._tasks.append(asyncio.create_task(self._speak(), name="client-microphone"))
         self._tasks.append(asyncio.create_task(self._report_playing(), name="client-report"))
@@ -221,8 +225,9 @@ class VivaClient:
         return self.playout.current is not None or any(r.done_s is None for r in self.responses.values())
 
     def has_floor(self) -> bool:
-        """Whether it is the candidate's turn and the examiner's last word has been heard."""
-        return self.state.get("floor") == "candidate" and not self.speaking()
+        """Whether it is the candidate's turn, has been for a moment, and the examiner's last word has been heard."""
+        settled = self.clock() - self.state_s >= SETTLED_S
+        return settled and self.state.get("floor") == "candidate" and not self.speaking()
 
     def over(self) -> bool:
         """Whether the viva has ended."""
@@ -236,7 +241,6 @@ class VivaClient:
 
     async def _speak(self) -> None:
         assert self.microphone is not None
-        self._origin_s = self.clock()
         n_sent = 0
         while True:
             due_s = self._origin_s + (n_sent + 1) * self.frame_s
@@ -334,6 +338,8 @@ class VivaClient:
             case "viva.caption":
                 self.captions.setdefault(event["response_id"], []).append(event)
             case "viva.state":
+                if event["floor"] != self.state.get("floor"):
+                    self.state_s = now_s
                 self.state = event
             case "viva.question":
                 self.question = event

@@ -82,6 +82,10 @@ class LocalServer:
             raise ServerFailed("the server was not started")
         return self.process.pid
 
+    def command(self) -> list[str]:
+        """The command line of the child; host, port and data directory reach it by its environment."""
+        return [sys.executable, "-m", "workbench.cli", "serve"]
+
     def start(self) -> LocalServer:
         """Starts the server and waits until it answers.
 
@@ -100,7 +104,7 @@ class LocalServer:
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.cli", "serve"],
+                self.command(),
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
