@@ -79,13 +79,14 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     """
     from workbench.api import build_api
     from workbench.engines.registry import warm_up
+    from workbench.exam.prompts import SYSTEM_PROMPTS
     from workbench.realtime.server import RealtimeServer
-    from workbench.web.page import build_page
+    from workbench.web.page import build_page, launch_options
     from workbench.web.routes import static_routes
 
     settings = settings or get_settings()
     services = build_services(settings)
-    _run_apart(warm_up(services.engines))
+    _run_apart(warm_up(services.engines, prefixes=tuple(SYSTEM_PROMPTS.values())))
     server = RealtimeServer(services)
 
     @asynccontextmanager
@@ -112,7 +113,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
         ssr_mode=False,
         show_error=True,
         app_kwargs={"routes": routes, "lifespan": lifespan},
-        **demo.launch_options,
+        **launch_options(),
     )
     return Running(url=local_url, share_url=share_url, demo=demo)
 

@@ -57,6 +57,9 @@ BARGE_PARTIAL_EVERY_S = 0.3
 CONTINUE_WITHIN_S = 1.6
 """A candidate who speaks up this soon into an acknowledgement was not finished: the answer goes on."""
 
+SLOW_S = 3.0
+"""A reply that takes longer than this is announced as slow."""
+
 NO_SOUND_S = 8.0
 """Digital silence for this long means a muted microphone."""
 
@@ -87,6 +90,7 @@ class Conversation:
         seed: int,
         in_hz: int = 24_000,
         out_hz: int = 24_000,
+        instructions: str | None = None,
         state: ExamState | None = None,
         elapsed_s: float = 0.0,
         on_closed: Callable[[], None] = lambda: None,
@@ -115,7 +119,7 @@ class Conversation:
         self.ear = Ear()
         self.turns = TurnTaker(
             services.engines.voice.new_stream(),
-            patience=Patience.preset(options.patience),
+            patience=Patience.preset(options.patience or services.settings.patience),
             accommodation=options.extra_time,
         )
         self.speaker = Speaker(
@@ -156,7 +160,7 @@ class Conversation:
         self._lines: tuple[exam.Line, ...] = ()
         self._cues: list[tuple[int, dict[str, Any]]] = []
         self._latency: tuple[dict[str, Any], Marks] | None = None
-        self._interrupted_by_turn = False
+        self._thinking = False
 
     # ---- the client's side ----
 
@@ -365,6 +369,8 @@ class Conversation:
         draft.needed_s = signal.needed_s
         self.draft = None
         self._turn_start = None
+        self._thinking = True
+        self._show_state()
         self._spawn(self._take_turn(draft), "take-turn")
 
     # ---- the draft: what would be said, were the turn over ----
@@ -449,7 +455,17 @@ class Conversation:
 
     async def _take_turn(self, draft: Draft) -> None:
         """The turn is over: keep the answer, then let the reply be heard."""
-        await draft.planned.wait()
+        try:
+            await self._reply_to(draft)
+        finally:
+            self._thinking = False
+
+    async def _reply_to(self, draft: Draft) -> None:
+        try:
+            await asyncio.wait_for(draft.planned.wait(), SLOW_S)
+        except TimeoutError:
+            self._notice("engine_slow", "One moment, the examiner is still thinking.")
+            await draft.planned.wait()
         if self._barge is not None:
             self._settle_barge("confirm" if draft.text else "resume")
         if draft.failed is not None:
@@ -536,7 +552,6 @@ class Conversation:
             self._stop_partials()
             self.playout.resume()
         else:
-            self._interrupted_by_turn = True
             self._announce_speech(self._turn_start or self.ear.n_samples)
             self._spawn(self._stop_speaking(), "stop-speaking")
 
@@ -677,7 +692,6 @@ class Conversation:
         self._latency = (latency, marks) if latency is not None else None
         self._recorded_to = 0
         self._recording_reply = reply
-        self._interrupted_by_turn = False
         self.playout.play(reply)
         self._show_state()
 
@@ -982,7 +996,7 @@ class Conversation:
             return "paused"
         if self.playout.busy:
             return "examiner"
-        return "candidate"
+        return "thinking" if self._thinking else "candidate"
 
     def _show_state(self) -> None:
         card = self.state.card()

@@ -88,7 +88,9 @@ class VivaOptions(_Closed):
     record: bool = Field(True, description="Consent to keep the audio.")
     mode: Mode = Field("practice", description="practice: feedback at once; exam: at the end; talk: free conversation.")
     seed: int | None = Field(None, ge=0, le=2**53 - 1, description="Seed of the exam's choices; null draws one.")
-    patience: Literal["brisk", "default", "patient"] = Field("default", description="Silence before a reply.")
+    patience: Literal["brisk", "default", "patient"] | None = Field(
+        None, description="Silence before a reply: .25, .5 or .9 s after a finished sentence; null takes the server's."
+    )
     extra_time: float = Field(1.0, ge=1, le=4, description="Accommodation factor on pauses and time limits.")
     speaking_rate: float = Field(1.0, ge=0.5, le=1.5, description="Rate of the examiner's voice.")
     playback: bool = Field(False, description="The client reports `viva.played` and obeys `viva.playback`.")

@@ -404,6 +404,7 @@ class _Connection:
             seed=seed,
             in_hz=self.config.audio.input.format.rate,
             out_hz=self.config.audio.output.format.rate,
+            instructions=self.config.instructions,
             on_closed=lambda: self.server.forget(session_id),
             **more,
         )

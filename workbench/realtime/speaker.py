@@ -94,6 +94,7 @@ class Speaker:
         out_hz: Output sample rate of the session.
         rate: Speaking rate of the voice.
         clock: Monotonic seconds.
+        instructions: System prompt of a free conversation in place of the workbench's own.
     """
 
     def __init__(
@@ -104,12 +105,14 @@ class Speaker:
         out_hz: int,
         rate: float,
         clock: Callable[[], float],
+        instructions: str | None = None,
     ) -> None:
         self.engines = engines
         self.cache = cache
         self.out_hz = out_hz
         self.rate = rate
         self.clock = clock
+        self.instructions = instructions
         self.fallbacks = Fallbacks()
 
     async def produce(
@@ -172,8 +175,11 @@ class Speaker:
         self, wording: Wording, guarded: GuardedStream, marks: Marks, priority: Priority
     ) -> AsyncIterator[str]:
         sampling = SAMPLING[wording.purpose]
+        messages = chat_messages(wording)
+        if self.instructions and wording.purpose == "talk":
+            messages[0] = {"role": "system", "content": self.instructions}
         stream = self.engines.chat.stream(
-            chat_messages(wording),
+            messages,
             max_tokens=sampling.max_tokens,
             temperature=sampling.temperature,
             stop=sampling.stop,
