@@ -79,14 +79,14 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     """
     from workbench.api import build_api
     from workbench.engines.registry import warm_up
-    from workbench.exam.prompts import SYSTEM_PROMPTS
+    from workbench.exam.prompts import PREFIXES
     from workbench.realtime.server import RealtimeServer
     from workbench.web.page import build_page, launch_options
     from workbench.web.routes import static_routes
 
     settings = settings or get_settings()
     services = build_services(settings)
-    _run_apart(warm_up(services.engines, prefixes=tuple(SYSTEM_PROMPTS.values())))
+    _run_apart(warm_up(services.engines, prefixes=tuple(PREFIXES.values())))
     server = RealtimeServer(services)
 
     @asynccontextmanager
