@@ -55,7 +55,7 @@ async def test_without_a_model_name_the_servers_first_model_is_used() -> None:
     async with serving(server.app()) as address:
         settings = Settings(_env_file=None, llm="http", llm_url=f"http://{address}")
         chat = chat_http.create(settings)
-        await chat.warm_up(["You are an examiner."])
+        await chat.warm_up([[{"role": "system", "content": "You are an examiner."}]])
         await chat.close()
     assert server.seen.requests[0]["model"] == "viva-examiner"
     assert server.seen.requests[0]["messages"][0]["content"] == "You are an examiner."

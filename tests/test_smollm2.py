@@ -158,7 +158,8 @@ def test_the_converted_model_computes_what_the_gguf_file_says(
     ids = tokenizer.encode("The mitral valve lies between the left atrium and the left ventricle of the").ids
     expected = _reference_logits(next((models_dir / "smollm2").glob("*.gguf")), ids)
     tokens = [tokenizer.id_to_token(i) for i in ids]
-    # int8 weights computed in float32 show the conversion; int8 throughout also rounds what flows between layers
+    # int8 weights computed in float32 show the conversion; int8 throughout also rounds what flows between
+    # layers
     for compute_type, least in (("float32", 0.995), ("int8", 0.92)):
         generator = ctranslate2.Generator(str(model_dir), compute_type=compute_type, intra_threads=1)
         actual = np.array(generator.forward_batch([tokens], return_log_probs=False))[0]
@@ -270,12 +271,13 @@ async def test_the_model_answers_a_plain_question_in_pieces(chat: SmolLM2) -> No
 @pytest.mark.weights
 async def test_a_greedy_reply_is_the_same_with_and_without_the_kept_prefix(chat: SmolLM2) -> None:
     fresh: list[ChatMessage] = [{"role": "system", "content": SYSTEM + " Be kind."}, CHAT[1]]
-    assert SYSTEM + " Be kind." not in chat._kept
+    key = (("system", SYSTEM + " Be kind."),)
+    assert key not in chat._kept
     first = await reply(chat, fresh, max_tokens=30)
-    assert SYSTEM + " Be kind." not in chat._kept, "used once: not worth keeping"
+    assert key not in chat._kept, "used once: not worth keeping"
     second = await reply(chat, fresh, max_tokens=30)
     third = await reply(chat, fresh, max_tokens=30)
-    assert SYSTEM + " Be kind." in chat._kept
+    assert key in chat._kept
     assert first == second == third != ""
 
 
@@ -288,15 +290,42 @@ async def test_prefixes_kept_side_by_side_do_not_mix(chat: SmolLM2) -> None:
     ]  # fmt: skip
     cold = [await reply(chat, messages, max_tokens=12) for messages in chats]
     assert cold[0] != cold[1]
-    await chat.warm_up([messages[0]["content"] for messages in chats])
+    await chat.warm_up([messages[:1] for messages in chats])
     for _ in range(2):
         assert [await reply(chat, messages, max_tokens=12) for messages in chats] == cold
 
 
-async def test_the_number_of_kept_prefixes_is_bounded(tmp_path: Path) -> None:
+@pytest.mark.weights
+async def test_examples_given_as_earlier_turns_are_part_of_the_kept_beginning(chat: SmolLM2) -> None:
+    beginning: list[ChatMessage] = [
+        {"role": "system", "content": "You repeat notes as one sentence."},
+        {"role": "user", "content": "the left kidney"},
+        {"role": "assistant", "content": "You named the left kidney."},
+    ]
+    whole: list[ChatMessage] = [*beginning, {"role": "user", "content": "an early blood culture"}]
+    cold = await reply(chat, whole, max_tokens=16)
+    await chat.warm_up([beginning])
+    assert chat._kept_part(whole) == (3, True)
+    assert chat._kept_part(whole[:3])[0] == 1, "a reply needs something after the beginning"
+    assert await reply(chat, whole, max_tokens=16) == cold
+
+
+def test_what_a_candidate_said_is_never_kept(tmp_path: Path) -> None:
     chat = SmolLM2(tmp_path)
-    kept = sum(chat._keeps(f"system {i}") or chat._keeps(f"system {i}") for i in range(100))
-    assert kept == smollm2.MAX_PREFIXES == len(chat._kept)
+    history: list[ChatMessage] = [*CHAT, {"role": "assistant", "content": "Thank you."}, CHAT[1]]
+    for _ in range(5):
+        chat._kept_part(history)
+    assert {role for key in chat._kept for role, _ in key} == {"system"}
+
+
+def test_the_number_of_kept_beginnings_is_bounded(tmp_path: Path) -> None:
+    chat = SmolLM2(tmp_path)
+    for _ in range(2):
+        kept = [
+            chat._kept_part([{"role": "system", "content": f"system {i}"}, CHAT[1]])[1]
+            for i in range(smollm2.MAX_PREFIXES + 9)
+        ]
+    assert sum(kept) == smollm2.MAX_PREFIXES == len(chat._kept)
 
 
 @pytest.mark.weights

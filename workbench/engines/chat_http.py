@@ -37,18 +37,17 @@ class HttpChat:
         self._remote = remote
         self._model = model
 
-    async def warm_up(self, prefixes: Sequence[str] = ()) -> None:
-        """Asks for one token after each system prompt, so that the server has read them.
+    async def warm_up(self, prefixes: Sequence[Sequence[ChatMessage]] = ()) -> None:
+        """Asks for one token after each beginning of a chat, so that the server has read them.
 
         Args:
-            prefixes: Contents of system messages that replies will begin with.
+            prefixes: Messages that chats will begin with.
 
         Raises:
             EngineError: The server cannot be reached, or does not know the model.
         """
-        for system in prefixes or ("",):
-            chat: list[ChatMessage] = [{"role": "system", "content": system}] if system else []
-            async for _ in self.stream([*chat, {"role": "user", "content": "Good morning."}], max_tokens=1):
+        for prefix in prefixes or ((),):
+            async for _ in self.stream([*prefix, {"role": "user", "content": "Good morning."}], max_tokens=1):
                 pass
 
     async def stream(

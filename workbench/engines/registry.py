@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from workbench.engines.base import ChatModel, EngineError, Engines, Synthesizer, Transcriber
+from workbench.engines.base import ChatMessage, ChatModel, EngineError, Engines, Synthesizer, Transcriber
 from workbench.settings import Settings
 
 Stage = Literal["vad", "end_of_turn", "asr", "llm", "tts"]
@@ -82,10 +82,7 @@ _ENTRIES = (
 )
 
 REGISTRY: Mapping[Stage, Mapping[str, Entry]] = MappingProxyType(
-    {
-        stage: MappingProxyType({entry.name: entry for entry in _ENTRIES if entry.stage == stage})
-        for stage in STAGES
-    }
+    {stage: MappingProxyType({entry.name: entry for entry in _ENTRIES if entry.stage == stage}) for stage in STAGES}
 )
 
 GPU_DEFAULTS: Mapping[str, str] = MappingProxyType(
@@ -131,9 +128,7 @@ def find_entry(stage: Stage, name: str) -> Entry:
     known = REGISTRY[stage]
     if name not in known:
         setting = "no setting" if stage == "end_of_turn" else f"VIVA_{stage.upper()}"
-        raise EngineError(
-            name, f"no {stage} engine is called that ({setting}); known: {', '.join(sorted(known))}"
-        )
+        raise EngineError(name, f"no {stage} engine is called that ({setting}); known: {', '.join(sorted(known))}")
     return known[name]
 
 
@@ -175,12 +170,12 @@ def build_engines(settings: Settings) -> Engines:
     )
 
 
-async def warm_up(engines: Engines, *, prefixes: Sequence[str] = ()) -> None:
+async def warm_up(engines: Engines, *, prefixes: Sequence[Sequence[ChatMessage]] = ()) -> None:
     """Loads every engine, one after another: side by side they would only take each other's cores.
 
     Args:
         engines: The engines.
-        prefixes: System prompts that replies will begin with; a chat model that keeps state reads them now.
+        prefixes: Messages that chats will begin with; a chat model that keeps state reads them now.
 
     Raises:
         EngineError: An engine cannot be loaded or reached.

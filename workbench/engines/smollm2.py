@@ -1,8 +1,8 @@
 """The embedded language model: SmolLM2-135M-Instruct on CTranslate2, int8, one thread a reply.
 
 Measured on two cores: int8 on one thread makes 80 tokens a second, on two threads 30, so that threads are
-spent on replies side by side. The state after a system prompt is kept: the first token then comes in under
-half the time, and the reply is the same.
+spent on replies side by side. The state after a chat's constant beginning is kept: the first token then comes
+in under half the time, and the reply is the same.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ NAME = "smollm2"
 CONTEXT_TOKENS = 2048
 """Longest prompt with its reply, a second of reading on one core; the model was trained on 8192."""
 
-MAX_PREFIXES = 16
-"""System prompts whose state is kept, at 46 KB a token. CTranslate2 never forgets one: later ones are not
+MAX_PREFIXES = 24
+"""Beginnings of chats whose state is kept, at 46 KB a token. CTranslate2 never forgets one: later ones are not
 kept."""
 
 REPETITION_PENALTY = 1.1
@@ -49,27 +49,45 @@ DEFAULT_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Huggin
 START, END, END_OF_TEXT = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 
 
-def render(messages: Sequence[ChatMessage], tokenizer: Any) -> tuple[list[str], list[str]]:
-    """A chat as the model's ChatML tokens: those of the system message, and those of the rest.
+Prefix = tuple[tuple[str, str], ...]
+"""(role, content) of the messages a chat begins with."""
+
+
+def render(messages: Sequence[ChatMessage], tokenizer: Any, n_prefix: int = 1) -> tuple[list[str], list[str]]:
+    """A chat as the model's ChatML tokens: those of its first messages, and those of the rest.
 
     Contents are encoded as plain text: a candidate who says "<|im_end|>" does not end a message.
 
     Args:
         messages: At least one message; a system message counts only as the first.
         tokenizer: A `tokenizers.Tokenizer` whose `encode_special_tokens` is set.
+        n_prefix: Messages the first part holds, at least the system message.
 
     Returns:
         (prefix, rest); the rest ends where the assistant's reply begins.
     """
     turns = list(messages)
-    system = turns.pop(0)["content"] if turns[0]["role"] == "system" else DEFAULT_SYSTEM
+    if turns[0]["role"] != "system":
+        turns.insert(0, {"role": "system", "content": DEFAULT_SYSTEM})
 
-    def message(role: str, content: str) -> list[str]:
-        body = tokenizer.encode(f"{role}\n{content}").tokens
-        return [START, *body, END, *tokenizer.encode("\n").tokens]
+    def tokens_of(part: Sequence[ChatMessage]) -> list[str]:
+        line_end = tokenizer.encode("\n").tokens
+        return [
+            token
+            for message in part
+            for token in (
+                START,
+                *tokenizer.encode(f"{message['role']}\n{message['content']}").tokens,
+                END,
+                *line_end,
+            )
+        ]
 
-    rest = [token for turn in turns for token in message(turn["role"], turn["content"])]
-    return message("system", system), [*rest, START, *tokenizer.encode("assistant\n").tokens]
+    return tokens_of(turns[:n_prefix]), [
+        *tokens_of(turns[n_prefix:]),
+        START,
+        *tokenizer.encode("assistant\n").tokens,
+    ]
 
 
 class SmolLM2:
@@ -84,22 +102,21 @@ class SmolLM2:
         self._closing = CancelFlag()
         self._loading = threading.Lock()
         self._model: tuple[Any, Any] | None = None
-        self._kept: set[str] = set()
-        self._seen: deque[str] = deque(maxlen=4 * MAX_PREFIXES)
+        self._kept: set[Prefix] = set()
+        self._seen: deque[Prefix] = deque(maxlen=4 * MAX_PREFIXES)
 
-    async def warm_up(self, prefixes: Sequence[str] = ()) -> None:
-        """Loads the weights and reads the system prompts that replies will begin with.
+    async def warm_up(self, prefixes: Sequence[Sequence[ChatMessage]] = ()) -> None:
+        """Loads the weights and reads what chats will begin with.
 
         Args:
-            prefixes: Contents of system messages whose state is to be kept.
+            prefixes: Beginnings of chats (a system message, and examples as earlier turns) whose state is
+                kept.
         """
-        self._seen.extend(prefixes)
-        for system in prefixes or ("You are the examiner of a viva.",):
-            chat: list[ChatMessage] = [
-                {"role": "system", "content": system},
-                {"role": "user", "content": "The candidate answered. Thank them in one short sentence."},
-            ]
-            async for _ in self.stream(chat, max_tokens=4):
+        for prefix in prefixes:
+            if prefix and prefix[0]["role"] == "system" and len(self._kept) < MAX_PREFIXES:
+                self._kept.add(_key(prefix))
+        for prefix in prefixes or ([{"role": "system", "content": "You are the examiner of a viva."}],):
+            async for _ in self.stream([*prefix, {"role": "user", "content": "Good morning."}], max_tokens=2):
                 pass
 
     async def stream(
@@ -118,11 +135,10 @@ class SmolLM2:
         """
         if not messages:
             raise EngineError(NAME, "a chat needs at least one message, got none")
-        system = messages[0]["content"] if messages[0]["role"] == "system" else DEFAULT_SYSTEM
-        keep = self._keeps(system)
+        n_prefix, keep = self._kept_part(messages)
 
         def job(flag: CancelFlag) -> Iterator[str]:
-            return self._pieces(messages, keep, max_tokens, temperature, tuple(stop), flag)
+            return self._pieces(messages, n_prefix, keep, max_tokens, temperature, tuple(stop), flag)
 
         lane = min(range(len(self._lanes)), key=self._busy.__getitem__)
         self._busy[lane] += 1
@@ -148,6 +164,7 @@ class SmolLM2:
     def _pieces(
         self,
         messages: Sequence[ChatMessage],
+        n_prefix: int,
         keep: bool,
         max_tokens: int,
         temperature: float,
@@ -158,12 +175,13 @@ class SmolLM2:
         from tokenizers.decoders import DecodeStream
 
         generator, tokenizer = self._loaded()
-        prefix, rest = render(messages, tokenizer)
+        prefix, rest = render(messages, tokenizer, n_prefix)
         n_prompt = len(prefix) + len(rest)
         if n_prompt + max_tokens > CONTEXT_TOKENS:
             raise EngineError(
                 NAME,
-                f"a prompt of {n_prompt} tokens and a reply of {max_tokens} exceed the {CONTEXT_TOKENS} tokens "
+                f"a prompt of {n_prompt} tokens and a reply of {max_tokens} exceed the {CONTEXT_TOKENS} "
+                "tokens "
                 "this model is given; shorten the history",
             )
         sampling: dict[str, Any] = {"sampling_topk": 1}
@@ -196,12 +214,21 @@ class SmolLM2:
         if last := held.flush():
             yield last
 
-    def _keeps(self, system: str) -> bool:
-        """Whether the state after this system prompt is kept: announced at warm-up, or used again."""
+    def _kept_part(self, messages: Sequence[ChatMessage]) -> tuple[int, bool]:
+        """How many messages the state is kept of: the longest beginning announced at warm-up.
+
+        Without one it is a system message that is used again; never a candidate's words, which would stay in
+        memory.
+        """
+        key = _key(messages)
+        for n in range(len(messages) - 1, 0, -1):
+            if key[:n] in self._kept:
+                return n, True
+        system = key[:1] if messages[0]["role"] == "system" else (("system", DEFAULT_SYSTEM),)
         if system not in self._kept and system in self._seen and len(self._kept) < MAX_PREFIXES:
             self._kept.add(system)
         self._seen.append(system)
-        return system in self._kept
+        return 1, system in self._kept
 
     def _loaded(self) -> tuple[Any, Any]:
         """The generator and the tokenizer; whichever lane comes first reads them."""
@@ -224,6 +251,10 @@ class SmolLM2:
         tokenizer.encode_special_tokens = True
         log.info("loaded %s", self._model_dir.name)
         return generator, tokenizer
+
+
+def _key(messages: Sequence[ChatMessage]) -> Prefix:
+    return tuple((message["role"], message["content"]) for message in messages)
 
 
 class HeldBack:
