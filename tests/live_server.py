@@ -26,10 +26,10 @@ from workbench.simulate.local_server import LocalServer, free_port
 from workbench.store.repository import Store
 
 
-def scripted_app(config: Settings) -> tuple[Starlette, RealtimeServer]:
+def scripted_app(config: Settings, vocabulary: Vocabulary | None = None) -> tuple[Starlette, RealtimeServer]:
     """The real socket, exam, store and banks over stand-in engines."""
     config.data_dir.mkdir(parents=True, exist_ok=True)
-    engines = scripted_engines(Vocabulary())
+    engines = scripted_engines(vocabulary or Vocabulary())
     services = Services(
         settings=config,
         engines=engines,
@@ -48,10 +48,10 @@ def _uvicorn(app: Starlette, port: int) -> uvicorn.Server:
 
 
 @contextmanager
-def scripted_socket(data_dir: Path, **settings: object) -> Iterator[str]:
+def scripted_socket(data_dir: Path, vocabulary: Vocabulary | None = None, **settings: object) -> Iterator[str]:
     """`scripted_app` on a thread of this process; yields the socket's address."""
     config = Settings(_env_file=None, data_dir=data_dir, **settings)  # type: ignore[call-arg,arg-type]
-    app, realtime = scripted_app(config)
+    app, realtime = scripted_app(config, vocabulary)
     port = free_port()
     server = _uvicorn(app, port)
 

@@ -241,22 +241,22 @@ async def test_a_reply_before_the_answer_has_ended_is_a_cut_off():
             assert timing_of(client, spoken).cut_off
 
 
+def latency(made: bool, first_kind: str, mode: str = "practice", llm_sentence_ms: float | None = None) -> dict:
+    return {"made_for_answer": made, "first_kind": first_kind, "mode": mode, "llm_sentence_ms": llm_sentence_ms}
+
+
 @pytest.mark.parametrize(
-    ("latency", "kinds", "expected"),
+    ("event", "kinds", "expected"),
     [
-        ({"made_for_answer": True, "first_kind": "feedback", "mode": "practice", "llm_sentence_ms": None}, ["feedback"], 0),
-        ({"made_for_answer": False, "first_kind": "apology", "mode": "practice", "llm_sentence_ms": None}, ["apology"], None),
-        ({"made_for_answer": True, "first_kind": "talk", "mode": "talk", "llm_sentence_ms": None}, ["talk"], None),
-        ({"made_for_answer": True, "first_kind": "talk", "mode": "talk", "llm_sentence_ms": 90.0}, ["talk"], 0),
-        (
-            {"made_for_answer": False, "first_kind": "acknowledge", "mode": "exam", "llm_sentence_ms": None},
-            ["acknowledge", "question"],
-            None,
-        ),
-        (None, [], None),
+        pytest.param(latency(True, "feedback"), ["feedback"], 0, id="feedback"),
+        pytest.param(latency(False, "apology"), ["apology"], None, id="an apology"),
+        pytest.param(latency(True, "talk", "talk"), ["talk"], None, id="the fallback of a model that failed"),
+        pytest.param(latency(True, "talk", "talk", 90.0), ["talk"], 0, id="the model's words"),
+        pytest.param(latency(False, "moment"), ["moment", "feedback"], 1000, id="feedback behind a filler"),
+        pytest.param(latency(False, "acknowledge", "exam"), ["acknowledge", "question"], None, id="the next question"),
+        pytest.param(None, [], None, id="no event"),
     ],
-    ids=["feedback", "apology", "the fallback of a model that failed", "the model's words", "the next question", "no event"],
-)  # fmt: skip
-def test_only_words_about_the_answer_count(latency, kinds, expected):
+)
+def test_only_words_about_the_answer_count(event, kinds, expected):
     captions = [{"kind": kind, "start_sample": 1000 * i} for i, kind in enumerate(kinds)]
-    assert first_sample_made(captions, latency) == expected
+    assert first_sample_made(captions, event) == expected
