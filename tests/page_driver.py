@@ -26,7 +26,7 @@ if (open) navigator.mediaDevices.getUserMedia = (wanted) => {
 @contextmanager
 def serving(server: ScriptedServer) -> Iterator[str]:
     """The page with the scripted socket on one port; yields its address."""
-    settings = Settings(_env_file=None)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None)
     page = build_page(settings, {BANK.discipline: BANK}, server.mint_ticket)
     port = free_port("127.0.0.1")
     page.launch(

@@ -10,11 +10,12 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -106,7 +107,7 @@ class Visit:
             protocol.VivaVerdict(
                 number=number,
                 question_id=f"q{number}",
-                verdict=verdict,  # type: ignore[arg-type]
+                verdict=verdict,
                 points=points,
                 confidence=0.8,
                 judge="scripted 1",
@@ -124,7 +125,11 @@ class Visit:
         await self.state("closed", phase="done", number=12)
         await self.send(
             protocol.VivaReport(
-                session_id="sess_scripted", completed=True, score=score, max_score=120, url="report/sess_scripted"
+                session_id="sess_scripted",
+                completed=True,
+                score=score,
+                max_score=120,
+                url="report/sess_scripted.html?token=t",
             )
         )
 
@@ -154,7 +159,7 @@ class Visit:
 
     async def playback(self, action: str, response_id: str) -> None:
         """Orders the client's loudspeaker about."""
-        await self.send(protocol.VivaPlayback(action=action, response_id=response_id))  # type: ignore[arg-type]
+        await self.send(protocol.VivaPlayback(action=action, response_id=response_id))
 
     async def caption(self, response_id: str, text: str, start: int, end: int) -> None:
         """Says when a phrase is heard."""
@@ -212,6 +217,10 @@ class ScriptedServer:
         self.refuse: int | None = None
         """Close code with which the next visitors are turned away, None to let them in."""
         self.minted: list[dict[str, Any]] = []
+        self.stored: dict[str, Any] = {}
+        """The report as JSON."""
+        self.recording = Path()
+        """The file the report's recording is."""
         self.loop: asyncio.AbstractEventLoop
         """The loop the latest visitor is served on."""
 
@@ -235,8 +244,9 @@ class ScriptedServer:
     async def _report(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name.endswith(".json"):
-            turns = [{"speaker": "examiner", "text": "What do you do first?", "start_s": 0.0}]
-            return JSONResponse({"transcript": turns})
+            return JSONResponse(self.stored)
+        if name.endswith(".wav"):
+            return FileResponse(self.recording)
         if name.endswith(".csv"):
             return PlainTextResponse("number,points\n1,10\n", media_type="text/csv")
         return HTMLResponse("<h1>Report</h1>")

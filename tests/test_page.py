@@ -53,6 +53,7 @@ def server(running: tuple[ScriptedServer, str]) -> ScriptedServer:
     server.script, server.refuse = short_viva, None
     server.visits.clear()
     server.minted.clear()
+    server.stored = {}
     return server
 
 
@@ -128,6 +129,37 @@ def test_a_typed_viva_goes_from_start_to_report(candidate: Candidate, server: Sc
     for link in candidate.page.locator("#viva-downloads a").all():
         address = link.evaluate("link => link.href")
         assert address.startswith(url) and candidate.page.request.get(address).ok
+
+
+def test_the_report_adds_what_the_server_kept_and_plays_the_recording_from_an_answer(
+    candidate: Candidate, server: ScriptedServer, tone_file: Path
+) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.state("candidate")
+        await visit.report(66)
+
+    answer = {"text": "An ECG <i>now</i>.", "typed": False, "start_s": 4.0, "end_s": 4.5}
+    point = {"text": "Record an electrocardiogram", "status": "covered", "quote": "An ECG"}
+    kept = {"number": 2, "stem": "Which test?", "verdict": "correct", "points": 10, "confidence": 0.9, "judge": "j 1"}
+    question = {**kept, "answer": answer, "key_points": [point], "model_answer": "An electrocardiogram."}
+    turn = {"role": "examiner", "text": "Which test?", "heard_text": None, "typed": False, "start_s": 1.0, "end_s": 2.0}
+    server.stored = {
+        "session": {"recording_url": "report/recording.wav"},
+        "scenarios": [{"questions": [question]}],
+        "turns": [turn],
+    }
+    server.recording = tone_file
+    server.script = script
+    candidate.start(typed=True)
+    page = candidate.page
+    page.wait_for_selector("#viva-report-verdicts .viva-verdict")
+    page.click("#viva-report-verdicts summary")
+    assert "An ECG <i>now</i>." in candidate.text("#viva-report-verdicts")
+    assert "Which test?" in candidate.text("#viva-report-transcript")
+    page.click("#viva-report-verdicts .viva-listen")
+    page.wait_for_function("document.querySelector('#viva-report-audio').currentTime > 4.2")
+    page.wait_for_function("document.querySelector('#viva-report-audio').paused")
+    assert page.evaluate("document.querySelector('#viva-report-audio').currentTime") < 6
 
 
 # ---- the microphone ----------------------------------------------------------------------------------------------
@@ -560,7 +592,7 @@ def test_area_and_consent_can_be_clicked_and_notices_are_shown(candidate: Candid
 def test_no_accessibility_rule_is_broken_and_nothing_leaves_the_narrowest_phone(
     browser: Any, url: str, server: ScriptedServer, scheme: str
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
     async def script(visit: Visit) -> None:
         await visit.question(1, "What do you do first?")

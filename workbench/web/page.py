@@ -41,9 +41,15 @@ _START = "(choice) => { window.viva.begin(JSON.parse(choice)); }"
 _FAILED = "() => { window.viva.begin({ refused: 'server', message: 'The server did not answer. Try again.' }); }"
 
 
+class VivaPage(gr.Blocks):
+    """The page with what its `launch` needs."""
+
+    launch_options: dict[str, Any]
+
+
 def build_page(
     settings: Settings, banks: Mapping[str, Bank], mint_ticket: Callable[[gr.Request, dict[str, Any]], str]
-) -> gr.Blocks:
+) -> VivaPage:
     """The page of the workbench.
 
     Args:
@@ -58,7 +64,7 @@ def build_page(
     if not banks:
         raise ValueError("no question bank was found; the page needs at least one (see VIVA_BANKS_DIR)")
     first = next(iter(banks))
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
+    with VivaPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         _static(_HEADER)
         with gr.Row(elem_id="viva-page", equal_height=False):
             with gr.Column(elem_id="viva-choose", min_width=280):
@@ -241,6 +247,6 @@ def _consent_text(settings: Settings) -> str:
     return f"""
 <h2><span class="viva-step" aria-hidden="true">3</span>Agree and start</h2>
 <p class="viva-terms">You will talk with a computer. It writes down what you say and marks it, and it can be wrong. Your
-answers, {keeps}and the marks are kept for {settings.retention_days} days for your educators and for research, under a
+answers, {keeps}and the marks are kept for {settings.retention_days} days for your educators, and for research under a
 code instead of your name; then they are deleted, or earlier if you ask. You may stop at any time.</p>
 """

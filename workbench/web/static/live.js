@@ -57,6 +57,7 @@ export class Live {
 
   drawFloor(floor) {
     byId("floor").dataset.floor = floor;
+    byId("floor").dataset.typed = String(this.typedOnly);
     const [who, hint] = FLOORS[floor];
     write("floor-who", who);
     write("floor-hint", floor === "candidate" && this.typedOnly ? "Type your answer below." : hint);

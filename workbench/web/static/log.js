@@ -49,18 +49,22 @@ export class Log {
   entries() {
     return [...this.element.querySelectorAll(".viva-entry")].map((entry) => ({
       who: entry.dataset.who,
-      text: entry.querySelector(".viva-entry-text").textContent.trim(),
+      text: [...entry.querySelector(".viva-entry-text").childNodes].map((node) => node.textContent.trim()).join(" "),
       interrupted: entry.dataset.interrupted === "true",
     }));
   }
 
-  caption({ response_id: id, text, start_sample: start, end_sample: end }) {
+  caption({ response_id: id, text, start_sample: start, end_sample: end, kind }) {
     const response = this.response(id);
     if (response.closed) return;
+    if (!response.line || response.line.dataset.kind !== kind) {
+      response.line = make("span", { class: "viva-line", data: { kind } });
+      response.text.append(response.line);
+    }
     for (const word of wordTimes(text, start, end)) {
       const span = make("span", { class: "viva-word ahead", text: word.text });
-      if (response.words.length > 0) response.text.append(" ");
-      response.text.append(span);
+      if (response.line.childNodes.length > 0) response.line.append(" ");
+      response.line.append(span);
       response.words.push({ span, start: word.start, end: word.end });
     }
     this.highlight(id);

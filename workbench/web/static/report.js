@@ -42,14 +42,18 @@ function drawVerdicts(verdicts, stems) {
   if (cards.length === 0) list.append(make("p", { class: "viva-small", text: "No question was marked." }));
 }
 
+/** Address of the same report in another format. @returns {URL} */
+function beside(event, rootUrl, extension) {
+  const address = new URL(event.url, rootUrl);
+  address.pathname = `${address.pathname.replace(/\.html$/, "")}.${extension}`;
+  return address;
+}
+
 function drawDownloads(event, rootUrl) {
-  const base = new URL(event.url, rootUrl).href;
-  const [path, query] = base.split("?");
-  const beside = (extension) => `${path}.${extension}${query ? `?${query}` : ""}`;
   byId("downloads").replaceChildren(
-    make("a", { class: "viva-button viva-primary", href: base, target: "_blank", rel: "noopener", text: "Printable report" }),
-    make("a", { class: "viva-button", href: beside("json"), download: "viva-report.json", text: "Download JSON" }),
-    make("a", { class: "viva-button", href: beside("csv"), download: "viva-report.csv", text: "Download CSV" }),
+    make("a", { class: "viva-button viva-primary", href: new URL(event.url, rootUrl).href, target: "_blank", rel: "noopener", text: "Printable report" }),
+    make("a", { class: "viva-button", href: beside(event, rootUrl, "json").href, download: "viva-report.json", text: "Download JSON" }),
+    make("a", { class: "viva-button", href: beside(event, rootUrl, "csv").href, download: "viva-report.csv", text: "Download CSV" }),
   );
 }
 
@@ -67,45 +71,67 @@ function drawTranscript(entries) {
   );
 }
 
-function playButton({ startS, who }) {
+let stopListening = null;
+
+function playButton({ startS, endS, who }) {
   const button = make("button", {
     type: "button",
     class: "viva-listen",
-    "aria-label": `Listen from here, ${who === "examiner" ? "examiner" : "you"}`,
+    "aria-label": who === "examiner" ? "Listen to the examiner" : "Listen to your answer",
     text: "▶",
   });
   button.addEventListener("click", () => {
     const audio = byId("report-audio");
+    clearInterval(stopListening);
     audio.currentTime = startS;
     audio.play();
+    stopListening = setInterval(() => {
+      if (audio.paused || audio.currentTime >= endS) {
+        if (audio.currentTime >= endS) audio.pause();
+        clearInterval(stopListening);
+      }
+    }, 50);
   });
   return button;
 }
 
-/** The stored report knows more than the page: verdicts of an earlier connection, times, the recording. */
+/** The stored report knows more than the page: questions of an earlier connection, times, the recording. */
 async function enrich(event, rootUrl) {
   let stored;
   try {
-    const address = new URL(event.url, rootUrl);
-    address.pathname += ".json";
-    const response = await fetch(address);
+    const response = await fetch(beside(event, rootUrl, "json"));
     if (!response.ok) return;
     stored = await response.json();
   } catch {
     return; // the page's own account stands
   }
-  const turns = stored.transcript ?? stored.turns;
-  if (Array.isArray(turns) && turns.length > 0) {
+  const recording = stored.session?.recording_url;
+  if (recording) {
+    byId("report-audio").src = new URL(recording, rootUrl).href;
+    show("report-audio");
+  }
+  const questions = (stored.scenarios ?? []).flatMap((scenario) => scenario.questions);
+  const marked = questions.filter((question) => question.verdict);
+  if (marked.length > 0) {
+    drawVerdicts(
+      marked.map((question) => ({ ...question, answer: question.answer.text })),
+      new Map(),
+    );
+    for (const { number, answer } of recording ? marked : []) {
+      if (answer.start_s === null || answer.typed) continue;
+      const card = byId("report-verdicts").querySelector(`[data-number="${number}"]`);
+      card.querySelector(".viva-answer").prepend(playButton({ startS: answer.start_s, endS: answer.end_s, who: "candidate" }));
+    }
+  }
+  const turns = stored.turns ?? [];
+  if (turns.length > 0) {
     drawTranscript(
       turns.map((turn) => ({
-        who: turn.speaker ?? turn.who,
-        text: turn.text,
-        startS: stored.audio_url && typeof turn.start_s === "number" ? turn.start_s : undefined,
+        who: turn.role,
+        text: turn.heard_text ?? turn.corrected_text ?? turn.text,
+        startS: recording && !turn.typed ? turn.start_s : undefined,
+        endS: turn.end_s,
       })),
     );
-  }
-  if (stored.audio_url) {
-    byId("report-audio").src = new URL(stored.audio_url, rootUrl).href;
-    show("report-audio");
   }
 }
