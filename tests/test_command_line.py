@@ -257,3 +257,19 @@ def test_a_check_that_breaks_is_a_finding_and_not_a_crash(monkeypatch: pytest.Mo
 def test_doctor_prints_a_line_a_finding_for_people():
     printed = runner.invoke(app, ["doctor"]).stdout
     assert "ok    python" in printed and "ok    ffmpeg" in printed
+
+
+@pytest.mark.parametrize("kind, begins", [("html", "<!doctype html>"), ("json", "{"), ("csv", "session_id,")])
+def test_a_report_is_written_in_each_format(tmp_path: Path, kind: str, begins: str):
+    from workbench.exam.bank import load_banks
+
+    area = load_banks()["medical"].areas[0]
+    store = store_at(tmp_path)
+    session_id = new_session(store, area=area.key, session_id="sess_r")
+    store.save_answer(session_id, 1, area.questions[0].id, "an ECG", typed=False, probe=False, skipped=False, at_s=1.0)
+    store.finish_session(session_id, completed=False)
+    store.close()
+    out = tmp_path / f"report.{kind}"
+    viva("report", session_id, "--format", kind, "--out", str(out))
+    assert out.read_text().lower().startswith(begins)
+    assert viva("report", session_id, "--format", kind).stdout.strip() == out.read_text().replace("\r\n", "\n").strip()

@@ -77,7 +77,10 @@ class QuestionBanks(Base):
 
 
 class Sessions(Base):
-    """One viva; `state` is the exam's own snapshot, opaque here, and `state_revision` counts its saves."""
+    """One viva; `state` is the exam's own snapshot, opaque here, and `state_revision` counts its saves.
+
+    `wording` counts the lines the model was `asked` to word and, by reason, those that were `refused_...`.
+    """
 
     __tablename__ = "sessions"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
