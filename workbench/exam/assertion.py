@@ -35,6 +35,7 @@ _VERDICTS = frozenset(
     irrelevant forbidden""".split()
 )
 """Predicates that deny their subject."""
+_MAKES = frozenset("make makes made making worsen worsens".split())
 _UNDONE = frozenset("delay delaying forget hesitate miss waste".split())
 """Verbs whose denial affirms what follows: "don't delay", "never forget"."""
 _STRONG_HEDGES = frozenset("might could may possibly maybe perhaps consider considering suspect differential".split())
@@ -162,7 +163,8 @@ def _read_clause(terms: Sequence[Term], stances: list[Stance], first: int, last:
                     stances[k] = "denied"
             i += length
             continue
-        if word in _VERDICTS and not _negated_before(words, i):
+        makes_worse = word in ("worse", "worsen", "worsens") and any(w in _MAKES for w in words[: i + 1])
+        if (word in _VERDICTS or makes_worse) and not _negated_before(words, i):
             for k in range(first, last):
                 if stances[k] == "claimed" and not terms[k].is_small:
                     stances[k] = "denied"

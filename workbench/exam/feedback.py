@@ -15,7 +15,7 @@ _VERDICTS = {
     "incorrect": ("That is not right.", "No, I am afraid not.", "That does not answer it."),
 }
 _UNSAID = ("I have not heard an answer to this one.", "There was no answer to mark here.")
-_RIGHT = ("You named {points}.", "You had {points}.", "I heard {points}.")
+_RIGHT = ("You named {points}.", "You mentioned {points}.", "I heard {points}.")
 _MISSING = ("What was missing is {points}.", "You did not mention {points}.", "A full answer also has {points}.")
 _WRONG = ("One thing to correct: {point}", "I have to correct one thing: {point}")
 _MOST_POINTS = 3

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.exam.items import KeyPoint, Question
-from workbench.exam.matching import Answer, Match, find, read_answer
+from workbench.exam.matching import Answer, Match, find, is_inside, read_answer
 from workbench.exam.model import MAX_POINTS, Evaluation, KeyPointEvidence, Verdict
 
 JUDGE = "keyword-1"
@@ -115,11 +115,11 @@ def points_of(covered: float, contradicted: float, verdict: Verdict) -> float:
 def _look_for(point: KeyPoint, answer: Answer) -> _Found:
     """Whether an answer covers, contradicts or misses one key point."""
     accepted = find(point.accepted, answer)
-    wrong = find(point.misconceptions, answer)
+    wrong = find(point.misconceptions, answer, whole=True)
     said = [m for m in accepted if m.stance == "claimed"]
     weighed = [m for m in accepted if m.stance == "considered"]
     denied = [m for m in accepted if m.stance == "denied"]
-    mistakes = [m for m in wrong if m.stance == "claimed" and not _inside(m, said)]
+    mistakes = [m for m in wrong if m.stance == "claimed" and not is_inside(m, said)]
     weighed_mistakes = [m for m in wrong if m.stance == "considered"]
 
     if mistakes:
@@ -137,14 +137,6 @@ def _look_for(point: KeyPoint, answer: Answer) -> _Found:
     if denied:
         return _Found(point, "contradicted", _longest(denied), 0.1)
     return _Found(point, "missing", None, 0.05 if weighed_mistakes else 0.0)
-
-
-def _inside(match: Match, others: Sequence[Match]) -> bool:
-    """Whether a match lies within a longer one: "aspirin" inside "rather than aspirin"."""
-    return any(
-        other.first <= match.first and match.last <= other.last and len(other.wording.terms) > len(match.wording.terms)
-        for other in others
-    )
 
 
 def _overlap(some: Sequence[Match], others: Sequence[Match]) -> bool:

@@ -105,18 +105,19 @@ def read_wording(text: str) -> Wording:
     return Wording(text, terms, ordered)
 
 
-def read_answer(question: Question, text: str, question_text: str) -> Answer:
+def read_answer(question: Question, text: str, question_text: str, *, of_question: bool = False) -> Answer:
     """Reads an answer: stances, recogniser's slips bridged, echoes of the question left out.
 
     Args:
         question: The question it answers; only its terms are bridged to.
         text: The answer as recognised or typed.
         question_text: What the candidate was told (scenario and stem); runs of it in the answer count for nothing.
+        of_question: Whether the text is the bank's own, so that no slip of a recogniser is bridged.
     """
     reading = read_stances(read_terms(text))
     terms = reading.terms
     echoed = _echoed(terms, question_text)
-    bridges = _bridges(question, terms)
+    bridges = {} if of_question else _bridges(question, terms)
     content: list[Content] = []
     place, sentence = 0, 0
     skip_to = -1
@@ -136,20 +137,26 @@ def read_answer(question: Question, text: str, question_text: str) -> Answer:
     return Answer(text, tuple(terms), tuple(content), tuple(reading.clauses), len(echoed), n_hedges)
 
 
-def find(wordings: Iterable[str], answer: Answer) -> list[Match]:
-    """Every wording that the answer claims, considers or denies; at most one match of each stance for a wording."""
+def find(wordings: Iterable[str], answer: Answer, *, whole: bool = False) -> list[Match]:
+    """Every wording that the answer claims, considers or denies; at most one match of each stance for a wording.
+
+    Args:
+        wordings: Accepted wordings or misconceptions of one key point.
+        answer: The answer they are looked for in.
+        whole: Whether every term must be found; else one of five or more may be missing.
+    """
     by_stem: dict[str, list[int]] = {}
     for n, item in enumerate(answer.content):
         by_stem.setdefault(item.stem, []).append(n)
     found: list[Match] = []
     for text in wordings:
-        found.extend(_find_one(read_wording(text), answer, by_stem))
+        found.extend(_find_one(read_wording(text), answer, by_stem, whole))
     return found
 
 
-def _find_one(wording: Wording, answer: Answer, by_stem: dict[str, list[int]]) -> list[Match]:
+def _find_one(wording: Wording, answer: Answer, by_stem: dict[str, list[int]], whole: bool) -> list[Match]:
     n_terms = len(wording.terms)
-    n_needed = n_terms - (1 if n_terms >= 5 else 0)
+    n_needed = n_terms - (1 if n_terms >= 5 and not whole else 0)
     present = sum(stem_ in by_stem for stem_, _ in wording.terms)
     if present < n_needed or any(s[:1].isdigit() and s not in by_stem for s, _ in wording.terms):
         return []
@@ -219,6 +226,14 @@ def _stance(pairs: Sequence[tuple[bool, Stance]]) -> Stance | None:
     if any(stance == "denied" for _, stance in pairs) and not any(denied for denied, _ in pairs):
         return "denied"
     return None
+
+
+def is_inside(match: Match, others: Sequence[Match]) -> bool:
+    """Whether a match lies within a longer one: "aspirin" inside "rather than aspirin"."""
+    return any(
+        other.first <= match.first and match.last <= other.last and len(other.wording.terms) > len(match.wording.terms)
+        for other in others
+    )
 
 
 # ---- echoes ----

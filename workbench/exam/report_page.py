@@ -106,7 +106,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     facts.append(("Completed", "Yes" if session.completed else f"No, {len(report.questions)} questions asked"))
     facts.append(("Marked by", ", ".join(report.judges) or "Nobody yet"))
     if session.wording_fallback_rate is not None:
-        facts.append(("Bank wording used instead", f"{100 * session.wording_fallback_rate:.0f} %"))
+        facts.append(("Fixed wording used", f"{100 * session.wording_fallback_rate:.0f} %"))
     facts += [("Bank version", report.bank_version), ("Seed", str(session.seed)), ("Session", session.session_id)]
     return facts
 
@@ -127,7 +127,7 @@ def _gauge(score: float, most: float) -> str:
         f'<svg viewBox="0 0 128 128" role="img" aria-label="Score {_number(score)} of {_number(most)}">'
         f'<circle cx="64" cy="64" r="{radius}" fill="none" stroke="var(--track)" stroke-width="{width}"/>{filled}'
         f'<text x="64" y="67" text-anchor="middle" font-size="30" font-weight="700" fill="var(--ink)">{_number(score)}'
-        f'</text><text x="64" y="85" text-anchor="middle" font-size="12" fill="var(--soft)">of {_number(most)} points'
+        f'</text><text x="64" y="84" text-anchor="middle" font-size="12" fill="var(--soft)">of {_number(most)}'
         "</text></svg>"
     )
 
