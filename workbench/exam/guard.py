@@ -70,7 +70,7 @@ def check(text: str, wording: Wording) -> Accepted | Refused:
     for sentence in sentences(text):
         together = " ".join([*kept, sentence])
         if not is_finished(sentence):
-            reason = reason or "unfinished"
+            reason = fault_of(together, wording) or "unfinished"
             break
         if len(together.split()) > wording.max_words or len(kept) >= MAX_SENTENCES:
             reason = "too_long"

@@ -98,7 +98,8 @@ _ACK_STEMS = frozenset(
     stems(
         "you said mentioned noted named included covered described explained started began recognised identified"
         " pointed out good clearly point points important part yes thank thanks well also both suggested knew"
-        " remembered chose recommended stated brought considered understood key first asked wanted thought gave examined"
+        " remembered chose recommended stated brought considered understood key first asked wanted"
+        " thought gave examined"
     )
 )
 _EXAM_STEMS = frozenset(
@@ -229,7 +230,8 @@ def _rephrasing_fault(text: str, asked: str) -> Reason | None:
     """Whether a question in other words asks something else, or the very same words again."""
     if fuzz.ratio(_key(asked), _key(text)) > SAME_RATIO:
         return "repetition"
-    subject, now = set(stems(asked)) - _EXAM_STEMS, set(stems(text)) - _EXAM_STEMS
+    # a negation may change its word ("avoid", "must not"), it may not go
+    subject, now = (set(stems(_NEGATION.sub(" ", side))) - _EXAM_STEMS for side in (asked, text))
     if len(subject & now) < KEPT_SHARE * len(subject) or len(now - subject) > max(2, len(subject)):
         return "meaning"
     return None if bool(_NEGATION.search(asked)) == bool(_NEGATION.search(text)) else "meaning"

@@ -23,7 +23,8 @@ _NOT_NAMES = frozenset(
     """yes no yeah nope okay ok hello hi hey what who why how where repeat sorry thanks thank you ready start begin
     pardon nothing none again please question name moment wait stop skip pause resume continue sure fine not know
     can could would should do did have has are is the this that it we they your me again one second minute bye goodbye
-    good morning afternoon evening there hear mean don't dont agree""".split()
+    good morning afternoon evening there hear mean don't dont agree really very so bit little nervous tired happy
+    just still called rather going trying studying medical nurse glad excited currently also all set supposed""".split()
 )
 _TITLES = frozenset("mr mrs ms miss dr doctor prof professor".split())
 
@@ -102,10 +103,11 @@ def parse_yes_no(text: str) -> bool | None:
     A turn that says both is not clear, unless it takes the first one back ("no, sorry, I mean yes").
     """
     low = re.sub(r"[^\w\s']", " ", text.replace("’", "'").lower())
-    said = _plain_yes_no(low)
-    if said is not None or not _TAKEN_BACK.search(low):
-        return said
-    return _plain_yes_no(_TAKEN_BACK.split(low)[-1])
+    if _TAKEN_BACK.search(low):
+        last_word = _plain_yes_no(_TAKEN_BACK.split(low)[-1])
+        if last_word is not None:
+            return last_word
+    return _plain_yes_no(low)
 
 
 def _plain_yes_no(low: str) -> bool | None:
@@ -162,6 +164,8 @@ def match_area(text: str, areas: Sequence[tuple[str, str]]) -> str | None:
         return "any"
     places = [_ORDINALS[word] for word in re.findall(r"\w+", low) if word in _ORDINALS]
     places = [place for place in places if place < len(areas)]
+    if len(places) > 1 and low.split()[-1] == "one":
+        places.pop()  # "the second one"
     if places:
         return areas[places[-1]][0]
     return None

@@ -182,8 +182,8 @@ def _grammar() -> tuple[tuple[RequestKind | None, re.Pattern[str]], ...]:
 def _cover(plain: str) -> set[RequestKind] | None:
     """Kinds of the requests a turn is made of, None when a word is left over.
 
-    Walks the words from left to right and keeps, for every place, the reading of the words before it that has the fewest
-    pieces: "no idea what it is" is one request, not "no idea" and "what".
+    Walks the words from left to right and keeps, for every place, the reading of the words before it that has the
+    fewest pieces: "no idea what it is" is one request, not "no idea" and "what".
     """
     text = plain + " "
     starts = [match.start() for match in re.finditer(r"\S+ ", text)] + [len(text)]
