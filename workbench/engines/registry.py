@@ -183,12 +183,16 @@ async def warm_up(engines: Engines, *, prefixes: Sequence[Sequence[ChatMessage]]
     for engine in (engines.voice, engines.end_of_turn, engines.transcriber, engines.synthesizer):
         await engine.warm_up()
     for chat in (engines.chat, engines.judge_chat):
-        if chat is None:
-            continue
-        if prefixes and "prefixes" in inspect.signature(chat.warm_up).parameters:
-            await chat.warm_up(prefixes=prefixes)  # type: ignore[call-arg]
-        else:
-            await chat.warm_up()
+        if chat is not None:
+            await warm_up_chat(chat, prefixes)
+
+
+async def warm_up_chat(chat: ChatModel, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
+    """Loads one chat model; one that keeps state reads the beginnings of chats too."""
+    if prefixes and "prefixes" in inspect.signature(chat.warm_up).parameters:
+        await chat.warm_up(prefixes=prefixes)  # type: ignore[call-arg]
+    else:
+        await chat.warm_up()
 
 
 async def close(engines: Engines) -> None:
