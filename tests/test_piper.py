@@ -38,7 +38,8 @@ def quiet(sound: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.abs(sound[: len(sound) // frame * frame]).reshape(-1, frame).max(axis=1) < 1e-4)
 
 
-# ---- where a text is cut -----------------------------------------------------------------------------------------
+# ---- where a text is cut
+# -----------------------------------------------------------------------------------------
 
 
 def test_the_first_phrase_is_short_when_a_comma_allows_it() -> None:
@@ -65,6 +66,10 @@ def test_pauses_follow_the_punctuation_and_none_follows_the_last_phrase() -> Non
     assert [phrase.pause_s for phrase in phrases(LONG)] == [CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, SENTENCE_PAUSE_S, 0]
 
 
+def test_a_clause_whose_sentence_goes_on_elsewhere_keeps_its_pause() -> None:
+    assert [phrase.pause_s for phrase in phrases("Thank you,")] == [CLAUSE_PAUSE_S]
+
+
 def test_a_later_long_sentence_is_cut_at_a_clause_and_not_chopped_up() -> None:
     text = "Begin. " + "He came with chest pain, sweating, and a fast pulse, " * 3 + "which is all we know."
     counts = [len(phrase.text.split()) for phrase in phrases(text)]
@@ -80,7 +85,8 @@ def test_no_word_is_lost_in_cutting() -> None:
     assert " ".join(phrase.text for phrase in phrases(LONG)) == LONG
 
 
-# ---- silence and joins -------------------------------------------------------------------------------------------
+# ---- silence and joins
+# -------------------------------------------------------------------------------------------
 
 
 def test_trimming_leaves_ten_milliseconds_in_front_and_starts_and_ends_on_zero() -> None:
@@ -102,7 +108,8 @@ def test_trimming_silence_leaves_nothing(n_samples: int) -> None:
     assert trim(np.zeros(n_samples, np.float32), RATE_HZ).size == 0
 
 
-# ---- the voice itself --------------------------------------------------------------------------------------------
+# ---- the voice itself
+# --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.weights
@@ -209,7 +216,8 @@ async def test_the_letter_a_in_an_abbreviation_is_not_read_as_the_article(voice:
     assert "".join(spelled[0]).count("e\u026a") == 2
 
 
-# ---- what goes wrong ---------------------------------------------------------------------------------------------
+# ---- what goes wrong
+# ---------------------------------------------------------------------------------------------
 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

@@ -132,6 +132,7 @@ CASES = {
     "half (50%) of them": "half, fifty percent, of them",
     "pain—sudden—in the chest": "pain, sudden, in the chest",
     "I see...": "I see.",
+    "Thank you,": "Thank you,",
     "": "",
 }
 

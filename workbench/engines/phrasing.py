@@ -40,7 +40,7 @@ def phrases(text: str) -> list[Phrase]:
     """Cuts a text into phrases.
 
     The first one is short where the wording allows it: its length decides when the first sound is heard.
-    The last one has no pause after it.
+    The last one has no pause after it, unless it ends on a comma: then the text goes on elsewhere.
 
     >>> [phrase.text for phrase in phrases("Thank you, that was a clear answer on the valve. Go on.")]
     ['Thank you,', 'that was a clear answer on the valve.', 'Go on.']
@@ -51,7 +51,7 @@ def phrases(text: str) -> list[Phrase]:
         cut += [Phrase(piece, CLAUSE_PAUSE_S if _ends_clause(piece) else 0.0) for piece in pieces[:-1]]
         cut.append(Phrase(pieces[-1], SENTENCE_PAUSE_S))
     if cut:
-        cut[-1] = Phrase(cut[-1].text, 0.0)
+        cut[-1] = Phrase(cut[-1].text, CLAUSE_PAUSE_S if _ends_clause(cut[-1].text) else 0.0)
     return cut
 
 

@@ -87,6 +87,7 @@ def speakable(text: str) -> str:
     'N Y H A class three: give a beta blocker, two point five milligrams, if B P greater than or equal to \
 one hundred and twenty over eighty millimetres of mercury.'
     """
+    written = text
     text = _plain(text)
     text = _written_out(text)
     text = _roman(text)
@@ -97,7 +98,9 @@ one hundred and twenty over eighty millimetres of mercury.'
     text = _symbols(text)
     text = _loose_numbers(text)
     text = _spelled(text)
-    return _tidy(text)
+    spoken = _tidy(text)
+    # A clause on its own keeps its comma; a comma that a bracket or three dots left behind ends the sentence.
+    return spoken if written.rstrip().endswith((",", ";", ":")) else re.sub(r"[,;:]$", ".", spoken)
 
 
 _TERM = re.compile(
@@ -324,5 +327,4 @@ def _tidy(text: str) -> str:
     text = re.sub(r"([.?!])[,;:]", r"\1", text)
     text = re.sub(r"([.?!])(?:\s*\.)+", r"\1", text)
     text = re.sub(r"([,;:.?!])(?=[A-Za-z\"])(?!(?<=\.)[a-z])", r"\1 ", text)
-    text = text.strip().lstrip(",;:. ").strip()
-    return re.sub(r"[,;:]$", ".", text)
+    return text.strip().lstrip(",;:. ").strip()
