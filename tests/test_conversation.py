@@ -59,7 +59,7 @@ class Candidate:
 
     async def hear_out(self) -> None:
         """Until the examiner has finished."""
-        await self.until(lambda: not self.conversation.playout.busy and bool(self.of("response.done")))
+        await self.until(lambda: not self.conversation.examiner.playout.busy and bool(self.of("response.done")))
 
     async def sound(self, samples: Samples) -> None:
         """Feeds sound a good deal faster than it was spoken."""
@@ -156,7 +156,7 @@ async def test_a_candidate_who_goes_on_after_a_pause_gives_one_answer(settings: 
 async def test_words_over_the_examiner_stop_it_and_only_what_was_heard_is_kept(settings: Settings) -> None:
     async with viva(settings) as candidate:
         await candidate.until_floor("examiner")
-        await candidate.until(lambda: candidate.conversation.playout.played() > 0.15 * HZ)
+        await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
         await candidate.say("wait please say that again", silence_s=1.5)
         await candidate.until(lambda: len(candidate.of("response.done")) >= 1)
         actions = [event["action"] for event in candidate.of("viva.playback")]
@@ -171,7 +171,7 @@ async def test_words_over_the_examiner_stop_it_and_only_what_was_heard_is_kept(s
 async def test_a_cough_pauses_the_sentence_and_lets_it_go_on(settings: Settings) -> None:
     async with viva(settings) as candidate:
         await candidate.until_floor("examiner")
-        await candidate.until(lambda: candidate.conversation.playout.played() > 0.15 * HZ)
+        await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
         noise = np.random.default_rng(0).normal(0, 0.3, int(0.25 * HZ)).astype(np.float32)
         await candidate.sound(noise)
         await candidate.sound(np.zeros(HZ, np.float32))
@@ -185,7 +185,7 @@ async def test_a_stock_client_is_never_paused_and_hears_of_speech_once_it_is_wor
     options = READY.model_copy(update={"playback": False})
     async with viva(settings, options) as candidate:
         await candidate.until_floor("examiner")
-        await candidate.until(lambda: candidate.conversation.playout.played() > 0.15 * HZ)
+        await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
         await candidate.say("wait please say that again", silence_s=1.5)
         await candidate.until(lambda: bool(candidate.of("input_audio_buffer.speech_started")))
         assert not candidate.of("viva.playback")
@@ -196,8 +196,8 @@ async def test_a_recogniser_that_fails_once_costs_nothing(settings: Settings) ->
         await candidate.hear_out()
         candidate.conversation.services.engines.transcriber.failures = 1  # type: ignore[attr-defined]
         await candidate.say("give aspirin")
-        await candidate.until(lambda: bool(candidate.conversation.state.records[0].text))
-        assert candidate.conversation.state.records[0].text == "give aspirin"
+        await candidate.until(lambda: bool(candidate.conversation.examiner.state.records[0].text))
+        assert candidate.conversation.examiner.state.records[0].text == "give aspirin"
 
 
 async def test_a_recogniser_that_stays_dead_costs_the_turn_an_apology_and_the_viva_goes_on(settings: Settings) -> None:
@@ -211,8 +211,8 @@ async def test_a_recogniser_that_stays_dead_costs_the_turn_an_apology_and_the_vi
         await candidate.hear_out()
         transcriber.failures = 0  # type: ignore[attr-defined]
         await candidate.say("give aspirin and call the senior")
-        await candidate.until(lambda: bool(candidate.conversation.state.records[0].text))
-        assert candidate.conversation.state.number >= 1
+        await candidate.until(lambda: bool(candidate.conversation.examiner.state.records[0].text))
+        assert candidate.conversation.examiner.state.number >= 1
 
 
 async def test_a_dead_language_model_leaves_the_banks_wording(settings: Settings) -> None:
@@ -220,9 +220,11 @@ async def test_a_dead_language_model_leaves_the_banks_wording(settings: Settings
         candidate.conversation.services.engines.chat.fails = True  # type: ignore[attr-defined]
         await candidate.hear_out()
         await candidate.type("record an ecg")
-        await candidate.until(lambda: candidate.conversation.speaker.fallbacks.refused.get("engine_failed", 0) > 0)
+        await candidate.until(
+            lambda: candidate.conversation.examiner.speaker.fallbacks.refused.get("engine_failed", 0) > 0
+        )
         await candidate.hear_out()
-        assert candidate.conversation.state.phase in ("probe", "question")
+        assert candidate.conversation.examiner.state.phase in ("probe", "question")
 
 
 async def test_a_dead_voice_shows_the_words_and_the_viva_goes_on(settings: Settings) -> None:
@@ -240,12 +242,12 @@ async def test_a_whole_typed_viva_ends_with_a_report(settings: Settings) -> None
     async with viva(settings, READY.model_copy(update={"mode": "exam"})) as candidate:
         for _ in range(40):
             await candidate.until_floor("examiner")
-            await candidate.until(lambda: bool(candidate.conversation.playout.busy))
-            if candidate.conversation.finished is not None:
+            await candidate.until(lambda: bool(candidate.conversation.examiner.playout.busy))
+            if candidate.conversation.examiner.completed is not None:
                 break
             await candidate.type("give aspirin, an ecg, and call the senior")
             await asyncio.sleep(0)
-            if candidate.conversation.finished is not None:
+            if candidate.conversation.examiner.completed is not None:
                 break
         await candidate.until(lambda: bool(candidate.of("viva.report")), 30)
         report = candidate.of("viva.report")[0]
@@ -258,9 +260,9 @@ async def test_a_viva_goes_on_from_disk_at_the_same_question_with_the_same_marks
     services = make_services(settings, vocabulary)
     async with viva(settings, services=services, vocabulary=vocabulary) as candidate:
         for _ in range(3):
-            await candidate.until(lambda: candidate.conversation.playout.busy)
+            await candidate.until(lambda: candidate.conversation.examiner.playout.busy)
             await candidate.type("give aspirin, an ecg, and call the senior")
-        before = candidate.conversation.state
+        before = candidate.conversation.examiner.state
         await candidate.conversation.keeper._write(lambda: None)
     keeper, options, state_json, elapsed_s = await Keeper.reopen(services, "sess_1")
     from workbench.exam.state import ExamState

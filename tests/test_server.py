@@ -250,7 +250,7 @@ async def test_the_candidates_sound_is_taken_at_16_and_24_khz(settings: Settings
             await client.send(type="input_audio_buffer.append", audio=sound)
             await client.send(type="viva.command", command="fly")
             await client.error()
-            assert abs(conversation.ear.n_samples - 16_000) <= 1200
+            assert abs(conversation.listener.ear.n_samples - 16_000) <= 1200
 
 
 async def test_a_viva_starts_by_itself_for_a_client_that_only_sends_sound(settings: Settings) -> None:

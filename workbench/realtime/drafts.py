@@ -12,17 +12,64 @@ from workbench.realtime.playout import Reply
 from workbench.realtime.speaker import Marks
 
 FIX_AFTER_S = 8.0
-"""Length from which what was recognised up to a pause is kept, so that a long answer is not recognised again whole."""
+"""Length from which what was recognised up to a pause is kept: a long answer is not recognised again whole."""
+
+
+@dataclass
+class TurnTimes:
+    """When the parts of a turn happened, monotonic seconds.
+
+    Attributes:
+        voice_end: When the last voiced sample arrived.
+        endpoint: When the turn was declared over.
+        recognised: When its words were known.
+        judged: When the exam had decided what to do.
+        needed_s: Silence the turn rule asked for, seconds.
+    """
+
+    voice_end: float
+    endpoint: float = 0.0
+    recognised: float = 0.0
+    judged: float | None = None
+    needed_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an event of the exam comes to: the new state, what is to be done, said, and judged in the background."""
+    """What an event of the exam comes to.
+
+    Attributes:
+        state: The exam's next state.
+        effects: What is to be done.
+        lines: What is to be said.
+        judging: Answers to mark in the background.
+        before: The state it happened to.
+        answer: The whole answer it was, None when it was something else.
+    """
 
     state: ExamState
     effects: tuple[exam.Effect, ...]
     lines: tuple[exam.Line, ...]
     judging: tuple[exam.Judge, ...] = ()
+    before: ExamState | None = None
+    answer: str | None = None
+
+
+@dataclass
+class Prepared:
+    """A reply whose sound is being made.
+
+    Attributes:
+        lines: What it says.
+        reply: Where the sound goes.
+        producer: The task that makes it.
+        marks: When its parts were ready.
+    """
+
+    lines: tuple[exam.Line, ...]
+    reply: Reply
+    producer: asyncio.Task[None]
+    marks: Marks
 
 
 @dataclass
@@ -33,7 +80,7 @@ class SpokenSoFar:
     text: str = ""
 
     def fix(self, end: int, transcript: Transcript) -> None:
-        """The candidate went on after a pause at `end`: settle the words before it once they are long enough."""
+        """The candidate went on after a pause at `end`: settles the words before it once they are long enough."""
         if end - self.boundary >= FIX_AFTER_S * SAMPLE_RATE_HZ:
             self.text = self.join(transcript.text)
             self.boundary = end
@@ -50,36 +97,28 @@ class Draft:
     pause_id: int
     start: int
     end: int
-    t0: float
+    times: TurnTimes
     task: asyncio.Task[None] | None = None
     planning: asyncio.Task[None] | None = None
-    producer: asyncio.Task[None] | None = None
     planned: asyncio.Event = field(default_factory=asyncio.Event)
     transcript: Transcript | None = None
     text: str = ""
-    heard: str = ""
-    before: ExamState | None = None
     outcome: Outcome | None = None
-    reply: Reply | None = None
+    prepared: Prepared | None = None
     revision: int = -1
-    marks: Marks = field(default_factory=Marks)
     failed: Exception | None = None
-    endpoint_at: float = 0.0
-    asr_at: float = 0.0
-    judged_at: float = 0.0
-    needed_s: float = 0.0
+    cancelled: bool = False
 
-    def cancel_producer(self) -> None:
+    def discard_reply(self) -> None:
         """Stops making the reply's sound."""
-        if self.producer is not None:
-            self.producer.cancel()
-        self.producer = None
-        self.reply = None
-        self.marks = Marks()
+        if self.prepared is not None:
+            self.prepared.producer.cancel()
+        self.prepared = None
 
     def cancel(self) -> None:
         """The candidate goes on: nothing of this happened."""
+        self.cancelled = True
         for task in (self.task, self.planning):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
-        self.cancel_producer()
+        self.discard_reply()

@@ -66,7 +66,7 @@ class RealtimeServer:
                 code="server_stopping",
                 message="The server is stopping. Your viva is saved; come back to go on.",
             )
-            conversation.emit(notice.model_dump())
+            conversation.outbox.put(notice.model_dump())
             await conversation.close()
 
     # ---- coming in ----
@@ -209,7 +209,7 @@ class _Connection:
         if conversation.closed:
             return
         await conversation.lose_client()
-        if conversation.finished is not None:
+        if conversation.examiner.completed is not None:
             await conversation.close()
         else:
             self.server.keep_for_return(conversation)
@@ -252,13 +252,13 @@ class _Connection:
             case protocol.CancelResponse():
                 await conversation.cancel_response()
             case protocol.TruncateItem(item_id=item_id, audio_end_ms=audio_end_ms):
-                await conversation.truncated(item_id, audio_end_ms)
+                await conversation.truncate(item_id, audio_end_ms)
             case protocol.Played(response_id=response_id, n_samples=n_samples, underruns=underruns):
-                conversation.playout.report(response_id, n_samples, underruns)
+                conversation.examiner.playout.report(response_id, n_samples, underruns)
             case protocol.VivaCommand(command=command):
                 await conversation.happen(exam.Command(command, conversation.exam_clock.now()))
             case protocol.ChooseArea(area=area):
-                keys = [entry.key for entry in conversation.bank.areas]
+                keys = [entry.key for entry in conversation.examiner.bank.areas]
                 if area not in keys:
                     raise ProtocolError(
                         f"no area {area!r}; allowed: {', '.join(keys)}",
@@ -431,13 +431,13 @@ class _Connection:
     async def _emit(self, kind: str, **fields: Any) -> None:
         event = {"type": kind, "event_id": protocol.new_id("evt"), **fields}
         if self.conversation is not None:
-            self.conversation.emit(event)
+            self.conversation.outbox.put(event)
         else:
             await self._send(event)
 
     async def _send_error(self, error: ProtocolError) -> None:
         if self.conversation is not None:
-            self.conversation.emit(error.as_event())
+            self.conversation.outbox.put(error.as_event())
         else:
             await self._send(error.as_event())
 
