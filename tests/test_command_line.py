@@ -101,6 +101,31 @@ def test_an_unknown_session_says_where_to_look():
     assert "no session 'sess_none'; `viva sessions list`" in result.stderr
 
 
+def test_a_missing_directory_of_banks_is_one_line(sat: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("VIVA_BANKS_DIR", str(tmp_path / "nowhere"))
+    result = viva("report", sat, expect=2)
+    assert "nowhere is no directory" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_command_whose_package_is_missing_says_so_and_the_others_still_work():
+    code = """
+import importlib
+real = importlib.import_module
+def without(name, package=None):
+    if name == "workbench.commands.simulate":
+        raise ModuleNotFoundError("No module named 'soxr'", name="soxr")
+    return real(name, package)
+importlib.import_module = without
+from typer.testing import CliRunner
+from workbench.cli import app
+result = CliRunner().invoke(app, ["simulate", "--any", "thing"])
+print(result.exit_code, result.stderr)
+print(CliRunner().invoke(app, ["version"]).exit_code)
+"""
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("2 viva: No module named 'soxr'; install") and printed.endswith("\n0\n")
+
+
 def test_version_is_the_packages():
     assert viva("version").stdout.strip()[0].isdigit()
 

@@ -186,6 +186,22 @@ def test_an_abandoned_session_can_be_taken_up_again_and_a_finished_one_cannot(st
         store.reopen(session_id)
 
 
+def test_sessions_a_killed_server_left_running_are_abandoned_when_it_starts_again(store: Store):
+    left, done = new_session(store), new_session(store)
+    store.finish_session(done, completed=True)
+    assert store.abandon_running() == 1
+    assert store.load_session(left).session.status == "abandoned"
+    assert store.load_session(done).session.status == "finished"
+    assert store.reopen(left).status == "running"
+
+
+def test_only_the_owner_may_read_the_database(store: Store, tmp_path: Path):
+    new_session(store)
+    files = list(tmp_path.glob("viva.sqlite3*"))
+    assert len(files) == 3
+    assert [path.name for path in files if path.stat().st_mode & 0o077] == []
+
+
 def test_events_hold_numbers_and_identifiers_but_no_sentence(store: Store):
     session_id = new_session(store)
     store.append_event(session_id, "barge_in", 3.5, {"decision": "clear", "said": "I think it is", "ms": 41.5})

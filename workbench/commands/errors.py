@@ -12,9 +12,12 @@ USER_ERRORS = {
     "workbench.engines.base": ("EngineError",),
     "workbench.exam.bank": ("BankError",),
     "workbench.exam.report": ("ReportError",),
-    "workbench.models": ("ModelError", "WeightsError"),
+    "workbench.models": ("ModelError",),
+    "workbench.packages": ("PackageError",),
+    "workbench.realtime.tickets": ("TicketError",),
+    "workbench.realtime.protocol": ("ProtocolError",),
+    "workbench.simulate.local_server": ("ServerFailed",),
     "workbench.store.errors": ("StoreError",),
-    "workbench.serve": ("ServeError",),
 }
 """Errors by module whose message is written for the person at the keyboard."""
 
@@ -36,9 +39,9 @@ def explain(error: BaseException) -> str | None:
             return str(error)
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("workbench"):
         return f"{error}; install the package or the extra it belongs to, `viva doctor` lists what is missing"
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError):
         place = f": {error.filename}" if error.filename is not None else ""
-        return f"{error.strerror}{place}"
+        return f"{error.strerror}{place}" if error.strerror else str(error)
     return None
 
 

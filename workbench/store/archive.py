@@ -68,6 +68,18 @@ class Archive(Database):
             )
             return reading.session_row(connection, session_id)
 
+    def abandon_running(self) -> int:
+        """Closes every session that still counts as running; a server calls it when it starts, holding none yet.
+
+        Returns:
+            How many there were: what a killed process left behind. Their candidates may still come back.
+        """
+        with self._writing() as connection:
+            changed: CursorResult[Any] = connection.execute(
+                update(Sessions).where(Sessions.status == "running").values(status="abandoned", ended_at=self._now())
+            )
+            return changed.rowcount
+
     def reopen(self, session_id: str) -> SessionRow:
         """Takes an abandoned session up again.
 

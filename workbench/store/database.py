@@ -65,7 +65,13 @@ def open_engine(url: str) -> Engine:
         raise StoreError(f"VIVA_DATABASE_URL names a {backend!r} database; allowed: sqlite, postgresql")
     in_memory = parsed.database in (None, "", ":memory:")
     if not in_memory:
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(str(parsed.database))
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # made here so that only its owner may read it; the log beside it inherits that
+            file.touch(mode=0o600)
+        except OSError as error:
+            raise StoreError(f"cannot make the database {file}: {error.strerror}; set VIVA_DATA_DIR") from None
     extra: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
     engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": 10}, **extra)
     event.listen(engine, "connect", _prepare_sqlite)
