@@ -45,9 +45,7 @@ def settings_with(**overrides: Any) -> Any:
 
 @app.command()
 def serve(
-    share: Annotated[
-        bool | None, typer.Option("--share/--no-share", help="Open a public Gradio share link.")
-    ] = None,
+    share: Annotated[bool | None, typer.Option("--share/--no-share", help="Open a public Gradio share link.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     profile: Annotated[
@@ -57,9 +55,7 @@ def serve(
     data_dir: Annotated[Path | None, typer.Option(help="Directory of database and recordings.")] = None,
 ) -> None:
     """Serve the page, the realtime socket and the HTTP API; prints the address."""
-    settings = settings_with(
-        share=share, host=host, port=port, profile=profile, root_path=root_path, data_dir=data_dir
-    )
+    settings = settings_with(share=share, host=host, port=port, profile=profile, root_path=root_path, data_dir=data_dir)
     from workbench.serve import serve as run_server
 
     run_server(settings)
