@@ -43,6 +43,7 @@ class Trial:
         stopped: Whether the reply was lost.
         held_ms: How long a reply that went on had been paused.
         in_a_gap: The reply was silent anyway when the voice began; its time says nothing.
+        playback: What the server told the loudspeaker to do, (milliseconds after the onset, action).
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Trial:
     stopped: bool
     held_ms: float
     in_a_gap: bool = False
+    playback: tuple[tuple[float, str], ...] = ()
 
 
 async def measure(
@@ -205,11 +207,13 @@ async def _trial(
         clear_ms = max(0.0, (last[1] - onset_s) * 1000) if stopped and last else None
         pause_s, held_ms = _held(client, response_id, onset_s)
         # the repeated question comes by itself; it is the next reply to talk over
-        return Trial(kind, clear_ms, _ms(pause_s, onset_s), stopped, held_ms, in_a_gap)
+        actions = _actions(client, response_id, onset_s)
+        return Trial(kind, clear_ms, _ms(pause_s, onset_s), stopped, held_ms, in_a_gap, actions)
     await client.until(lambda: ended() and client.clock() > spoken.end_s, 60)
     pause_s, held_ms = _held(client, response_id, onset_s)
     stopped = client.responses[response_id].status == "cancelled"
-    return Trial(kind, None, _ms(pause_s, onset_s), stopped, held_ms)
+    actions = _actions(client, response_id, onset_s)
+    return Trial(kind, None, _ms(pause_s, onset_s), stopped, held_ms, playback=actions)
 
 
 async def _echo_trial(client: VivaClient, response_id: str, ended: Callable[[], bool]) -> Trial:
@@ -222,11 +226,20 @@ async def _echo_trial(client: VivaClient, response_id: str, ended: Callable[[], 
     pause_s, held_ms = _held(client, response_id, start_s)
     stopped = client.responses[response_id].status == "cancelled"
     await asyncio.sleep(0.1)
-    return Trial("echo", None, _ms(pause_s, start_s), stopped, held_ms)
+    actions = _actions(client, response_id, start_s)
+    return Trial("echo", None, _ms(pause_s, start_s), stopped, held_ms, playback=actions)
 
 
 def _ms(moment_s: float | None, onset_s: float) -> float | None:
     return None if moment_s is None else (moment_s - onset_s) * 1000
+
+
+def _actions(client: VivaClient, response_id: str, onset_s: float) -> tuple[tuple[float, str], ...]:
+    return tuple(
+        (round((at_s - onset_s) * 1000, 1), action)
+        for at_s, action, of in client.playbacks
+        if of == response_id and at_s >= onset_s
+    )
 
 
 def _held(client: VivaClient, response_id: str, onset_s: float) -> tuple[float | None, float]:
