@@ -42,6 +42,7 @@ def build_services(settings: Settings) -> Any:
     Raises:
         EngineError: Weights or an optional dependency are missing; the message says what to run.
     """
+    from workbench import metrics
     from workbench.engines.registry import build_engines
     from workbench.exam.bank import load_banks
     from workbench.realtime.services import Services
@@ -50,13 +51,16 @@ def build_services(settings: Settings) -> Any:
     from workbench.store.repository import Store
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = Store(settings)
+    for _ in range(store.abandon_running()):
+        metrics.session_ended("abandoned")
     engines = build_engines(settings)
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     return Services(
         settings=settings,
         engines=engines,
         banks=load_banks(settings.banks_dir),
-        store=Store(settings),
+        store=store,
         tickets=Tickets(signing_key(settings.data_dir, key)),
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
     )

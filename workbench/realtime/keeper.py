@@ -7,10 +7,8 @@ the answer it follows from.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 from workbench import metrics
@@ -23,6 +21,7 @@ from workbench.realtime.drafts import Outcome
 from workbench.realtime.playout import Reply
 from workbench.realtime.protocol import ProtocolError, VivaOptions, VivaReport
 from workbench.realtime.services import Services
+from workbench.store import bank_snapshot
 from workbench.store.errors import SessionNotFound, StoreError
 from workbench.store.recorder import Recorder
 
@@ -63,8 +62,7 @@ class Keeper:
         setup = options.model_dump(exclude={"ticket", "resume"})
 
         def write() -> None:
-            content = json.dumps(asdict(bank), ensure_ascii=False, sort_keys=True)
-            bank_id = services.store.publish_bank(bank.discipline, bank.version, content)
+            bank_id = services.store.publish_bank(bank.discipline, bank.version, bank_snapshot.to_text(bank))
             services.store.create_session(
                 session_id=session_id,
                 discipline=options.discipline,
@@ -247,7 +245,7 @@ class Keeper:
             completed=completed,
             score=result.score,
             max_score=result.max_score,
-            url=f"api/sessions/{self.session_id}/report.html?token={token}",
+            url=f"api/sessions/{self.session_id}/report?token={token}",
         )
 
     async def abandon(self) -> None:
