@@ -56,7 +56,7 @@ def test_the_envelope_tells_nothing_of_who_measured(settings):
 def turn(**latency):
     base = {"asr_ms": 300.0, "judge_ms": None, "llm_sentence_ms": 420.0, "tts_first_ms": 480.0, "endpoint_ms": 510.0,
             "sent_ms": 515.0}  # fmt: skip
-    return {"voice_to_voice_ms": 530.0, "patience_ms": 500.0, "latency": {**base, **latency}}
+    return {"voice_to_voice_ms": 530.0, "first_sound_ms": 530.0, "patience_ms": 500.0, "latency": {**base, **latency}}
 
 
 def test_a_turn_is_cut_where_its_milestones_lie_and_adds_up_to_the_whole():
@@ -64,6 +64,16 @@ def test_a_turn_is_cut_where_its_milestones_lie_and_adds_up_to_the_whole():
     assert [start for _, start, _ in found] == [0.0, 300.0, 420.0, 480.0, 510.0, 515.0]
     assert sum(length for _, _, length in found) == 530.0
     assert found[0][0] == "words recognised"
+
+
+def test_a_late_end_of_the_voice_moves_the_server_s_milestones_to_the_client_s_clock():
+    found = segments({**turn(), "voice_end_late_ms": 10.0})
+    assert [start for _, start, _ in found] == [0.0, 310.0, 430.0, 490.0, 520.0, 525.0]
+
+
+def test_canned_words_before_the_answer_s_own_are_shown_as_such():
+    found = segments({**turn(), "first_sound_ms": 525.0})
+    assert found[-1] == ("words not made for the answer", 525.0, 5.0)
 
 
 def test_a_stage_that_is_late_moves_behind_the_silence_it_did_not_fit_into():

@@ -202,10 +202,9 @@ async def test_the_waiting_time_runs_from_the_last_voiced_sample_to_the_first_ma
     async def script(server: Server) -> None:
         await server.until(lambda: len(server.audio) > 40)
         await begin_response(server, "r1")
-        latency = {"made_for_answer": False, "first_kind": "acknowledge", "mode": "practice", "patience_ms": 500.0,
-                   "llm_sentence_ms": None}  # fmt: skip
-        await server.send("viva.latency", **latency)
-        for kind, start, end in (("acknowledge", 0, 12_000), ("feedback", 12_000, 24_000)):
+        event = {**latency(False, "moment"), "patience_ms": 500.0, "sent_ms": 520.0}
+        await server.send("viva.latency", **event)
+        for kind, start, end in (("moment", 0, 12_000), ("feedback", 12_000, 24_000)):
             await server.send(
                 "viva.caption", response_id="r1", text="words", start_sample=start, end_sample=end, kind=kind
             )

@@ -147,6 +147,7 @@ def timing_rows(timings: Sequence[TurnTiming]) -> list[dict[str, Any]]:
             "first_sound_ms": _rounded(t.first_sound_ms),
             "patience_ms": t.patience_ms,
             "beyond_endpoint_ms": _rounded(t.beyond_endpoint_ms),
+            "voice_end_late_ms": _rounded(t.voice_end_late_ms),
             "cut_off": t.cut_off,
             "latency": {k: v for k, v in (t.latency or {}).items() if k not in ("event_id", "type")},
         }

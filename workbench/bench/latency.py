@@ -55,6 +55,7 @@ def _figures(timings: Sequence[TurnTiming]) -> dict[str, Any]:
         "voice_to_voice_ms": summary([t.voice_to_voice_ms for t in whole]),
         "beyond_endpoint_ms": summary([t.beyond_endpoint_ms for t in whole]),
         "first_sound_ms": summary([t.first_sound_ms for t in whole]),
+        "voice_end_late_ms": summary([t.voice_end_late_ms for t in whole]),
         "patience_ms": summary([t.patience_ms for t in whole]),
         "cut_off_rate": rate(sum(t.cut_off for t in timings), len(timings)),
         "no_reply_rate": rate(sum(t.response_id is None for t in timings), len(timings)),

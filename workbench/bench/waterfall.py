@@ -12,7 +12,8 @@ STAGES: tuple[tuple[str, str, str], ...] = (
     ("tts_first_ms", "first sound made", "#009E73"),
     ("endpoint_ms", "waiting for the end of the turn", "#BBBBBB"),
     ("sent_ms", "handed over", "#D55E00"),
-    ("voice_to_voice_ms", "network and loudspeaker", "#56B4E9"),
+    ("first_sound_ms", "network and loudspeaker", "#56B4E9"),
+    ("voice_to_voice_ms", "words not made for the answer", "#F0E442"),
 )
 """Milestone, its label, its colour (Okabe and Ito 2008, told apart by colour-blind readers too)."""
 
@@ -23,9 +24,10 @@ def segments(turn: dict[str, Any]) -> list[tuple[str, float, float]]:
     A stage that worked inside the silence the turn rule waits for anyway ends before that silence does; so the stages
     are sorted by when they were done, and each stretch runs from the milestone before it to its own.
     """
-    latency = turn["latency"]
-    reached = {key: latency.get(key) for key, _, _ in STAGES[:-1]}
-    reached["voice_to_voice_ms"] = turn["voice_to_voice_ms"]
+    # the server counts from where it heard the voice end, the client from where it ended
+    late = turn.get("voice_end_late_ms") or 0.0
+    reached = {key: None if (at := turn["latency"].get(key)) is None else at + late for key, _, _ in STAGES[:-2]}
+    reached |= {key: turn.get(key) for key in ("first_sound_ms", "voice_to_voice_ms")}
     names = {key: label for key, label, _ in STAGES}
     order = {key: place for place, (key, _, _) in enumerate(STAGES)}
     done = sorted((float(at), order[key], key) for key, at in reached.items() if at is not None)

@@ -20,6 +20,7 @@ class TurnTiming:
         beyond_endpoint_ms: What was waited on top of that silence.
         cut_off: The reply began before the answer had ended.
         latency: The server's own account (`viva.latency`), None when it sent none.
+        voice_end_late_ms: How much later than it did the server took the voice to have ended (network included).
         text: What was said to the examiner.
         response_id: The reply.
     """
@@ -32,6 +33,7 @@ class TurnTiming:
     latency: dict[str, Any] | None
     text: str
     response_id: str | None
+    voice_end_late_ms: float | None = None
 
 
 def reply_to(client: VivaClient, spoken: Spoken) -> Response | None:
@@ -69,14 +71,14 @@ def timing_of(client: VivaClient, spoken: Spoken) -> TurnTiming:
         return TurnTiming(None, None, None, None, False, None, spoken.clip.text, None)
     client.playout.advance(client.clock())
     cut_off = response.created_s < spoken.last_voiced_s
-    latency = next(
+    told_s, latency = next(
         (
-            event
+            (at_s, event)
             for at_s, event in client.latencies
             # the event is sent with the reply's first sound
             if response.created_s - 0.5 <= at_s <= (response.done_s or client.clock()) + 0.5
         ),
-        None,
+        (0.0, None),
     )
     first = client.playout.first_audible(response.response_id)
     first_sound_ms = None if first is None else (first[1] - spoken.last_voiced_s) * 1000
@@ -87,6 +89,7 @@ def timing_of(client: VivaClient, spoken: Spoken) -> TurnTiming:
     beyond = None
     if voice_to_voice_ms is not None and patience_ms is not None:
         beyond = voice_to_voice_ms - patience_ms
+    late = None if latency is None else (told_s - spoken.last_voiced_s) * 1000 - float(latency["sent_ms"])
     return TurnTiming(
         voice_to_voice_ms,
         first_sound_ms,
@@ -96,4 +99,5 @@ def timing_of(client: VivaClient, spoken: Spoken) -> TurnTiming:
         latency,
         spoken.clip.text,
         response.response_id,
+        late,
     )
