@@ -13,8 +13,8 @@ from typing import Literal
 
 from workbench.exam.spoken_terms import Term
 
-Stance = Literal["claimed", "denied", "considered", "unknown", "retracted", "operator"]
-"""`operator` marks the words that did the denying or hedging: they are no content themselves."""
+Stance = Literal["claimed", "denied", "disowned", "considered", "unknown", "retracted", "operator"]
+"""`disowned`: turned down along with its whole sentence. `operator`: the words that do the denying or hedging."""
 
 _PRONOUNS = frozenset("i you we he she they it this that there who which what".split())
 _AUXILIARIES = frozenset(
@@ -23,6 +23,10 @@ _AUXILIARIES = frozenset(
 _BREAKS = frozenset(
     "but because since although though whereas so then instead unless until otherwise however when while if".split()
 )
+_NO_BREAKS = frozenset(
+    [("so", "not"), *(("if", verb) for verb in ("know", "remember", "recall", "sure", "certain", "tell"))]
+)
+"""Pairs of a would-be break and the word before it that hold a clause together: "I don't know if ..."."""
 _NEGATIONS = frozenset("not never".split())
 _NOMINAL_NEGATIONS = frozenset("no without nor neither none nobody nothing zero".split())
 _REFUSALS = frozenset(
@@ -40,6 +44,7 @@ _UNDONE = frozenset("delay delaying forget hesitate miss waste".split())
 """Verbs whose denial affirms what follows: "don't delay", "never forget"."""
 _STRONG_HEDGES = frozenset("might could may possibly maybe perhaps consider considering suspect differential".split())
 _NEUTRAL = frozenset("only just necessarily".split())
+_CONDITIONS = frozenset("if unless until while when otherwise".split())
 _MAX_LIST_ITEM = 3
 
 
@@ -64,8 +69,13 @@ def read_stances(terms: Sequence[Term]) -> Reading:
     _corrections(terms, stances)
     for first, last in spans:
         _read_clause(terms, stances, first, last)
+        if terms[first].word in _CONDITIONS:
+            # "if fluid is not enough" denies nothing
+            for k in range(first, last):
+                if stances[k] == "denied":
+                    stances[k] = "unknown"
     _lists_inherit(terms, stances, spans)
-    _whole_denials(terms, stances)
+    _whole_denials(terms, stances, clauses)
     return Reading(list(terms), stances, clauses)
 
 
@@ -78,7 +88,7 @@ def _clauses(terms: Sequence[Term]) -> list[int]:
         if i and (
             term.sentence != terms[i - 1].sentence
             or term.after_pause
-            or (term.word in _BREAKS and not (term.word == "so" and terms[i - 1].word == "not"))
+            or (term.word in _BREAKS and (term.word, terms[i - 1].word) not in _NO_BREAKS)
             or (
                 term.word in ("and", "or")
                 and (following in _PRONOUNS or following in _AUXILIARIES or _new_verb(terms, i))
@@ -219,9 +229,10 @@ def _denies_subject(words: Sequence[str], i: int) -> bool:
 
 
 def _lists_inherit(terms: Sequence[Term], stances: list[Stance], spans: Sequence[tuple[int, int]]) -> None:
-    """`I would not give nitrates, diuretics or morphine`: short verbless items go on with the denial before them."""
+    """`I would not give nitrates, diuretics or morphine`: short verbless items go on with the stance before them."""
     for (first, last), (next_first, next_last) in zip(spans, spans[1:], strict=False):
-        if terms[next_first].sentence != terms[first].sentence or stances[last - 1] != "denied":
+        before = stances[last - 1]
+        if terms[next_first].sentence != terms[first].sentence or before not in ("denied", "considered"):
             continue
         words = [term.word for term in terms[next_first:next_last]]
         n_content = sum(not terms[k].is_small for k in range(next_first, next_last))
@@ -230,7 +241,7 @@ def _lists_inherit(terms: Sequence[Term], stances: list[Stance], spans: Sequence
         if opens_list and not has_verb and 0 < n_content <= _MAX_LIST_ITEM:
             for k in range(next_first, next_last):
                 if stances[k] == "claimed":
-                    stances[k] = "denied"
+                    stances[k] = before
 
 
 _VERB_STARTS = frozenset(
@@ -238,7 +249,10 @@ _VERB_STARTS = frozenset(
 )
 
 
-def _whole_denials(terms: Sequence[Term], stances: list[Stance]) -> None:
+_SAYING = frozenset("think believe say claim argue suppose assume accept agree".split())
+
+
+def _whole_denials(terms: Sequence[Term], stances: list[Stance], clauses: Sequence[int]) -> None:
     """`It is not true that ...` denies the whole sentence."""
     words = [term.word for term in terms]
     for i in range(len(words)):
@@ -258,13 +272,21 @@ def _whole_denials(terms: Sequence[Term], stances: list[Stance]) -> None:
             or (four[:2] in (["wrong", "to"], ["mistake", "to"], ["error", "to"]))
             or (words[i] == "opposite" and "of" in four)
         )
+        if words[i] in ("not", "never", "nobody", "none", "no"):
+            # "nobody should believe that ...", "you should never think that ..."
+            saying = next((k for k in range(i + 1, min(i + 5, len(words))) if words[k] in _SAYING), None)
+            denies = denies or (saying is not None and "that" in words[saying + 1 : saying + 3])
         if not denies:
             continue
         for k in range(i, len(terms)):
             if terms[k].sentence != terms[i].sentence:
                 break
-            if not terms[k].is_small and stances[k] in ("claimed", "considered"):
-                stances[k] = "denied"
+            own_clause = clauses[k] == clauses[i]
+            if stances[k] == "denied" and not own_clause:
+                # a denial that is turned down is no denial
+                stances[k] = "unknown"
+            elif stances[k] in ("claimed", "considered", "denied") and not terms[k].is_small:
+                stances[k] = "disowned"
 
 
 _CORRECTIONS: tuple[tuple[str, ...], ...] = (

@@ -7,6 +7,7 @@ back, and gives nothing for words alone: echoes of the question, lists of terms,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ _SALAD_TERMS = 12
 _SALAD_GLUE = 0.2
 _SALAD_WASTE = 0.4
 _SALAD_WORDINGS = 5
+_SALAD_WAYS = 7
+_LONG_LIST = 40
+_SALAD_REPEATS = 6
 _GLUE = frozenset(
     """i you he she it we they him her them his their is are was be been have has had do does would should could can
     will must the a an that this to because so if which there not""".split()
@@ -161,12 +165,13 @@ def _is_salad(answer: Answer, question: Question) -> bool:
     """Whether an answer is a heap of terms rather than something said.
 
     A short list is an answer ("four drugs, namely ..."). A heap is long, has next to no pronouns, verbs or articles,
-    and either most of it is beside the point or it names one point in many ways.
+    and either most of it is beside the point, or it names one point in many ways or one word many times.
     """
-    n_terms = len(answer.terms)
+    own = [term for i, term in enumerate(answer.terms) if i not in answer.left_out]
+    n_terms = len(own)
     if n_terms < _SALAD_TERMS:
         return False
-    glue = sum(term.word in _GLUE for term in answer.terms) / n_terms
+    glue = sum(term.word in _GLUE for term in own) / n_terms
     if glue >= _SALAD_GLUE:
         return False
     used: set[int] = set()
@@ -178,7 +183,11 @@ def _is_salad(answer: Answer, question: Question) -> bool:
             used.update(range(match.first, match.last + 1))
     n_content = len(answer.content)
     waste = sum(item.index not in used for item in answer.content) / max(1, n_content)
-    return glue < _SALAD_GLUE / 2 and (waste > _SALAD_WASTE or ways >= _SALAD_WORDINGS)
+    most_often = max(Counter(item.stem for item in answer.content).values(), default=0)
+    if most_often >= _SALAD_REPEATS:
+        return True
+    bare = glue < _SALAD_GLUE / 2
+    return ways >= _SALAD_WAYS or (bare and (waste > _SALAD_WASTE or ways >= _SALAD_WORDINGS or n_terms >= _LONG_LIST))
 
 
 def _confidence(found: Sequence[_Found], covered: float, answer: Answer, salad: bool) -> float:

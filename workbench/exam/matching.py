@@ -7,6 +7,7 @@ terms that are words of their own or differ by a piece that turns the meaning ro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,13 +79,13 @@ class Content:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, read."""
+    """An answer, read; `left_out` are the indices of terms that echo the question or speak of marks."""
 
     text: str
     terms: tuple[Term, ...]
     content: tuple[Content, ...]
     clauses: tuple[int, ...]
-    n_echoed: int
+    left_out: frozenset[int]
     n_hedges: int
 
 
@@ -116,7 +117,7 @@ def read_answer(question: Question, text: str, question_text: str, *, of_questio
     """
     reading = read_stances(read_terms(text))
     terms = reading.terms
-    echoed = _echoed(terms, question_text)
+    echoed = _echoed(terms, question_text) | _about_marks(text, terms)
     bridges = {} if of_question else _bridges(question, terms)
     content: list[Content] = []
     place, sentence = 0, 0
@@ -128,13 +129,15 @@ def read_answer(question: Question, text: str, question_text: str, *, of_questio
             continue
         if i in bridges:
             target, n_terms = bridges[i]
-            content.append(Content(target, stance, i, place, term.start, terms[i + n_terms - 1].end, bridged=True))
+            pieces = reading.stances[i : i + n_terms]
+            worst = next((s for s in pieces if s not in ("claimed", "operator")), stance)
+            content.append(Content(target, worst, i, place, term.start, terms[i + n_terms - 1].end, bridged=True))
             place, skip_to = place + 1, i + n_terms
         elif not term.is_small:
             content.append(Content(term.stem, stance, i, place, term.start, term.end))
             place += 1
     n_hedges = sum(term.word in HEDGES for term in terms)
-    return Answer(text, tuple(terms), tuple(content), tuple(reading.clauses), len(echoed), n_hedges)
+    return Answer(text, tuple(terms), tuple(content), tuple(reading.clauses), frozenset(echoed), n_hedges)
 
 
 def find(wordings: Iterable[str], answer: Answer, *, whole: bool = False) -> list[Match]:
@@ -220,10 +223,10 @@ def _take(wording: Wording, window: Sequence[tuple[int, Content]]) -> list[tuple
 
 def _stance(pairs: Sequence[tuple[bool, Stance]]) -> Stance | None:
     """What the answer does with a wording: claims it when every term has the stance it has in the wording."""
-    if all((stance == "denied") == denied for denied, stance in pairs):
+    if all((stance == "denied") == denied and stance != "disowned" for denied, stance in pairs):
         return "considered" if any(stance == "considered" for _, stance in pairs) else "claimed"
     # to name what should be avoided is not yet to recommend it: only claims have an opposite here
-    if any(stance == "denied" for _, stance in pairs) and not any(denied for denied, _ in pairs):
+    if any(stance in ("denied", "disowned") for _, stance in pairs) and not any(denied for denied, _ in pairs):
         return "denied"
     return None
 
@@ -241,14 +244,38 @@ def is_inside(match: Match, others: Sequence[Match]) -> bool:
 
 def _echoed(terms: Sequence[Term], question_text: str) -> set[int]:
     """Indices of terms inside runs of at least `_ECHO_TERMS` words taken over from the question."""
-    asked = [term.stem for term in read_terms(question_text)]
-    runs = {tuple(asked[k : k + _ECHO_TERMS]) for k in range(len(asked) - _ECHO_TERMS + 1)}
+    runs = _runs(question_text)
     said = [term.stem for term in terms]
     echoed: set[int] = set()
     for k in range(len(said) - _ECHO_TERMS + 1):
         if tuple(said[k : k + _ECHO_TERMS]) in runs:
             echoed.update(range(k, k + _ECHO_TERMS))
     return echoed
+
+
+@lru_cache(maxsize=256)
+def _runs(text: str) -> frozenset[tuple[str, ...]]:
+    stems = [term.stem for term in read_terms(text)]
+    return frozenset(tuple(stems[k : k + _ECHO_TERMS]) for k in range(len(stems) - _ECHO_TERMS + 1))
+
+
+# ---- talk about marks ----
+
+_META = re.compile(
+    r"\b(?:rubric|key ?points?|full marks|mark(?:ing)? scheme|grader|system prompt|(?:ten|10) points|out of (?:ten|10)"
+    r"|ignore (?:the|all|any|your|previous)|(?:previous|prior) instructions?"
+    r"|(?:award|grant|give) me (?:the|full|all|10|ten)"
+    r"|mark(?:ed)? (?:me|this|it|as) correct|as (?:the|your|an?) (?:chief )?(?:examiner|judge|professor))\b",
+    re.IGNORECASE,
+)
+
+
+def _about_marks(text: str, terms: Sequence[Term]) -> set[int]:
+    """Indices of terms in sentences that speak of marks and rubrics rather than of the question."""
+    sentences: set[int] = set()
+    for match in _META.finditer(text):
+        sentences.update(t.sentence for t in terms if t.start < match.end() and match.start() < t.end)
+    return {i for i, term in enumerate(terms) if term.sentence in sentences}
 
 
 # ---- slips of the recogniser ----
@@ -269,6 +296,8 @@ def _bridges(question: Question, terms: Sequence[Term]) -> dict[int, tuple[str, 
     known, rare = _vocabulary(question)
     if not rare:
         return {}
+    # a word the bank knows is no fragment of another one
+    whole = {stem_ for stem_ in known if len(stem_) > 3}
     bridges: dict[int, tuple[str, int]] = {}
     i = 0
     while i < len(terms):
@@ -278,7 +307,7 @@ def _bridges(question: Question, terms: Sequence[Term]) -> dict[int, tuple[str, 
                 continue
             if n == 1 and (run[0].stem in known or run[0].is_small):
                 continue
-            if n > 1 and (any(t.after_pause for t in run[1:]) or all(t.stem in known for t in run)):
+            if n > 1 and (any(t.after_pause for t in run[1:]) or any(t.stem in whole for t in run)):
                 continue
             meant = meant_term("".join(american(t.word) for t in run), rare, several=n > 1)
             if meant is not None:
@@ -292,7 +321,7 @@ def _bridges(question: Question, terms: Sequence[Term]) -> dict[int, tuple[str, 
 def meant_term(heard: str, rare: Sequence[tuple[str, str]], *, several: bool = False) -> str | None:
     """The rare term a recogniser most likely heard as `heard`, None when that is not safe to say.
 
-    At most one letter differs in a term of eight or nine letters and two in a longer one (four when it was heard as
+    At most one letter differs in a term of eight or nine letters and two in a longer one (one more when it was heard as
     several words), the sounds agree, and the two do not differ by a piece that changes the meaning.
 
     Args:
@@ -307,7 +336,7 @@ def meant_term(heard: str, rare: Sequence[tuple[str, str]], *, several: bool = F
     for word, word_sound in rare:
         allowed = 1 if len(word) < 10 else 2
         if several:
-            allowed += 2
+            allowed += 1
         if abs(len(word) - len(heard)) > allowed:
             continue
         distance = OSA.distance(heard, word, score_cutoff=allowed)
