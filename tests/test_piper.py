@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 
 from workbench.engines import piper
 from workbench.engines.base import EngineError
 from workbench.engines.phrasing import CLAUSE_PAUSE_S, SENTENCE_PAUSE_S, phrases
 from workbench.engines.piper import PiperSynthesizer, trim
+from workbench.engines.spoken_text import speakable
+from workbench.models import find
 from workbench.settings import Settings
 
 RATE_HZ = 22_050
@@ -125,10 +128,10 @@ async def test_the_sound_comes_phrase_by_phrase_at_the_voices_rate(voice: PiperS
 
 
 @pytest.mark.weights
-async def test_speech_begins_within_thirty_milliseconds_of_its_first_sample(voice: PiperSynthesizer) -> None:
+async def test_speech_is_audible_within_sixty_milliseconds_of_its_first_sample(voice: PiperSynthesizer) -> None:
     for text in ("Thank you.", "What is it?", "Half of them.", "She said so."):
-        sound = await listen(voice, text)
-        assert np.flatnonzero(np.abs(sound) > 0.02)[0] < 0.03 * RATE_HZ, text
+        sound = await listen(voice, text, noise_scale=0.0, noise_w_scale=0.0)
+        assert np.flatnonzero(np.abs(sound) > 0.02)[0] < 0.06 * RATE_HZ, text
 
 
 @pytest.mark.weights
@@ -270,3 +273,21 @@ def _pitch_hz(sound: np.ndarray) -> float:
         if likeness[lag] > 0.5 * likeness[0]:
             found.append(RATE_HZ / lag)
     return float(np.median(found))
+
+
+@pytest.mark.weights
+async def test_a_recogniser_understands_what_the_voice_says(voice: PiperSynthesizer) -> None:
+    from faster_whisper import WhisperModel
+
+    text = "Give 2.5 mg of aspirin, then wait 2-4 hours. The BP is 120/80 mmHg, and the ECG shows AF."
+    sound = await listen(voice, speakable(text), noise_scale=0.0, noise_w_scale=0.0)
+    whisper = WhisperModel(
+        str(find("whisper-tiny.en", Settings(_env_file=None).models_dir)),  # type: ignore[call-arg]
+        device="cpu",
+        compute_type="int8",
+        cpu_threads=1,
+    )
+    segments, _ = whisper.transcribe(soxr.resample(sound, RATE_HZ, 16_000), beam_size=1)
+    heard = "".join(segment.text for segment in segments).lower()
+    for word in ("give", "2.5", "aspirin", "wait 2", "4 hours", "120", "80", "mercury", "ecg"):
+        assert word in heard, heard

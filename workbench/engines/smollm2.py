@@ -33,9 +33,9 @@ NAME = "smollm2"
 CONTEXT_TOKENS = 2048
 """Longest prompt with its reply, a second of reading on one core; the model was trained on 8192."""
 
-MAX_PREFIXES = 24
-"""Beginnings of chats whose state is kept, at 46 KB a token. CTranslate2 never forgets one: later ones are not
-kept."""
+MAX_KEPT_CHARS = 10_000
+"""Text of all beginnings whose state is kept: some 2500 tokens at 138 KB each, 350 MB. CTranslate2 never forgets
+one, so what comes later is not kept."""
 
 REPETITION_PENALTY = 1.1
 """Without it a model of this size repeats its own sentence until the token limit."""
@@ -103,7 +103,7 @@ class SmolLM2:
         self._loading = threading.Lock()
         self._model: tuple[Any, Any] | None = None
         self._kept: set[Prefix] = set()
-        self._seen: deque[Prefix] = deque(maxlen=4 * MAX_PREFIXES)
+        self._seen: deque[Prefix] = deque(maxlen=64)
 
     async def warm_up(self, prefixes: Sequence[Sequence[ChatMessage]] = ()) -> None:
         """Loads the weights and reads what chats will begin with.
@@ -113,8 +113,8 @@ class SmolLM2:
                 kept.
         """
         for prefix in prefixes:
-            if prefix and prefix[0]["role"] == "system" and len(self._kept) < MAX_PREFIXES:
-                self._kept.add(_key(prefix))
+            if prefix and prefix[0]["role"] == "system":
+                self._keep(_key(prefix))
         for prefix in prefixes or ([{"role": "system", "content": "You are the examiner of a viva."}],):
             async for _ in self.stream([*prefix, {"role": "user", "content": "Good morning."}], max_tokens=2):
                 pass
@@ -225,10 +225,15 @@ class SmolLM2:
             if key[:n] in self._kept:
                 return n, True
         system = key[:1] if messages[0]["role"] == "system" else (("system", DEFAULT_SYSTEM),)
-        if system not in self._kept and system in self._seen and len(self._kept) < MAX_PREFIXES:
-            self._kept.add(system)
+        if system in self._seen:
+            self._keep(system)
         self._seen.append(system)
         return 1, system in self._kept
+
+    def _keep(self, key: Prefix) -> None:
+        """Has the state after this beginning kept, while there is room."""
+        if sum(_n_chars(kept) for kept in self._kept | {key}) <= MAX_KEPT_CHARS:
+            self._kept.add(key)
 
     def _loaded(self) -> tuple[Any, Any]:
         """The generator and the tokenizer; whichever lane comes first reads them."""
@@ -255,6 +260,10 @@ class SmolLM2:
 
 def _key(messages: Sequence[ChatMessage]) -> Prefix:
     return tuple((message["role"], message["content"]) for message in messages)
+
+
+def _n_chars(key: Prefix) -> int:
+    return sum(len(content) for _, content in key)
 
 
 class HeldBack:

@@ -92,7 +92,7 @@ TERMS: dict[str, str] = {
     "rtPA": "R T P A",
     "INR": "I N R",
     "FEV1": "F E V one",
-    "CHA2DS2-VASc": "chads vasc",
+    "CHA2DS2-VASc": "chads vask",
     "CHADS2": "chads two",
     "qSOFA": "quick sofa",
     "BiPAP": "bye pap",
