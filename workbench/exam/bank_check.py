@@ -93,9 +93,8 @@ def _check_key_point(area: Area, scenario: Scenario, question: Question, point: 
     spoken = {"the point": point.text, "the probe": point.probe, "the feedback phrase": point.said}
     yield from _hostile(area, point.line or question.line, question.id, spoken)
     for where, text in (("stem", question.stem), ("probe", point.probe), ("scenario", scenario.text)):
-        leaks = [
-            m for m in find(point.accepted, read_answer(question, text, "", of_question=True)) if m.stance == "claimed"
-        ]
+        found = find(point.accepted, read_answer(question, text, "", of_question=True))
+        leaks = [m for m in found if m.stance in ("claimed", "considered")]
         if leaks:
             code = {"stem": "stem-leak", "probe": "probe-leak", "scenario": "scenario-leak"}[where]
             yield finding(code, f"the {where} gives away the accepted wording {leaks[0].wording.text!r}")
