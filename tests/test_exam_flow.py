@@ -131,7 +131,7 @@ def test_practice_gives_verdict_right_missing_model_answer_and_the_next_question
     exam.hear("I don't know.")
     assert exam.kinds() == ["acknowledge", "feedback", "acknowledge", "feedback", "model_answer", "question"]
     text = exam.text()
-    assert "You said an electrocardiogram." in text
+    assert "You rightly mentioned an electrocardiogram." in text
     assert "You did not mention aspirin straight away or calling the senior." in text
     assert "A full answer: Give aspirin at once." in text
     assert exam.of(SaveMark)[0].public
@@ -272,6 +272,7 @@ def test_a_rephrasing_is_worded_by_the_model_with_the_stem_as_fallback() -> None
     exam = Exam()
     stem = exam.of(ShowQuestion)[0].stem
     exam.hear("I don't understand the question.")
+    assert exam.kinds() == ["acknowledge", "rephrase"], "a word at once, while the model words the rest"
     line = exam.lines()[-1]
     assert line.kind == "rephrase" and line.wording is not None and stem in line.text
     assert {"aspirin", "senior"} <= set(line.wording.forbidden)

@@ -21,9 +21,9 @@ def wording(purpose: str, **kwargs) -> Wording:
     """A wording with the limits the exam gives it."""
     facts = {
         "acknowledge": {
-            "right": "that oxygen is given and the legs are raised",
+            "right": "oxygen and raising the legs",
             "answer": "oxygen",
-            "verdict": "partial",
+            "points": "oxygen\nraising the legs",
         },
         "probe": {"probe": "Which medicine comes first?", "stem": STEM, "answer": "an ECG"},
         "rephrase": {"stem": STEM, "scenario": "A man has chest pain."},
@@ -39,7 +39,7 @@ def wording(purpose: str, **kwargs) -> Wording:
 
 GOOD = [
     ("acknowledge", "You gave oxygen and raised the legs."),
-    ("acknowledge", '"You gave oxygen and raised the legs."'),
+    ("acknowledge", '"You rightly mentioned raising the legs."'),
     ("probe", "And which medicine comes first?"),
     ("probe", "Thank you for that. Tell me, which medicine comes first?"),
     ("rephrase", "What drug should this patient not be given?"),
@@ -64,6 +64,7 @@ BAD = [
     ("acknowledge", "You performed a brilliant lumbar puncture with oxygen.", "foreign"),
     ("acknowledge", "You did not give oxygen.", "verdict"),
     ("acknowledge", "You never gave oxygen.", "meaning"),
+    ("acknowledge", "You rightly mentioned the legs.", "meaning"),
     ("acknowledge", "**You gave oxygen.**", "markup"),
     ("acknowledge", "<|im_start|>assistant You gave oxygen.", "markup"),
     ("acknowledge", "Examiner: You gave oxygen.", "imitation"),

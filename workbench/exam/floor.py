@@ -64,7 +64,8 @@ def request(bank: Bank, state: ExamState, asked: Request, heard: Heard | None) -
     if kind == "rephrase":
         if state.phase == "probe":
             return ask_again(bank, state, lines.fixed(state, "repeat", "acknowledge"))
-        return say(state, lines.rephrase_line(state, question, scenario))
+        lead = lines.fixed(state, "to_rephrase", "acknowledge")
+        return say(state, lead, lines.rephrase_line(state, question, scenario))
     if kind in ("dont_know", "skip"):
         return asking.leave_open(bank, state, kind, heard.text if heard else "", typed=bool(heard and heard.typed))
     if kind == "back":

@@ -53,7 +53,7 @@ _SCORE = re.compile(
 _PRAISE = re.compile(
     r"\b(?:correct(?:ly)?|incorrect(?:ly)?|wrong(?:ly)?|right answer|rightly|well done|excellent|perfect|spot on"
     r"|(?:is|are|was|that's|you're|quite|absolutely) right|(?:great|good) (?:job|answer|work)|exactly|not quite"
-    r"|mistaken|inaccurate|impressive|doing (?:well|great|fine|badly))\b",
+    r"|mistaken|inaccurate|impressive|glad you|doing (?:well|great|fine|badly))\b",
     re.IGNORECASE,
 )
 _BLAME = re.compile(
@@ -70,7 +70,7 @@ _LEADS_BACK = re.compile(
 _GIVES_AWAY = re.compile(
     r"\b(?:(?:the|his|her|their|a) (?:correct |right )?(?:answer|hint|diagnosis|blood pressure|\w+ rate)"
     r" (?:is|was|would be)|(?:he|she|the patient|they) (?:is|was|has|had|does|takes|took|smokes)|ask me anything"
-    r"|give you (?:a|the|some|ten|full)|i(?:'ll| will| can) (?:tell|give|help|answer)"
+    r"|(?<!not )give you (?:a|the|some|ten|full)|i(?:'ll| will| can) (?:tell|give|help|answer)"
     r"|i (?:think|believe) (?:you|it|that|he|she)|help you|assist)\b|\d",
     re.IGNORECASE,
 )
@@ -85,9 +85,6 @@ _QUESTION_START = re.compile(
     re.IGNORECASE,
 )
 
-FOREIGN_SHARE = 0.34
-"""Largest share of an acknowledgement's content words that may come from nowhere in its facts."""
-
 KEPT_SHARE = 0.75
 """Least share of a question's content words that its rephrasing must keep."""
 
@@ -99,7 +96,7 @@ _ACK_STEMS = frozenset(
         "you said mentioned noted named included covered described explained started began recognised identified"
         " pointed out good clearly point points important part yes thank thanks well also both suggested knew"
         " remembered chose recommended stated brought considered understood key first asked wanted"
-        " thought gave examined"
+        " thought gave examined rightly correctly right"
     )
 )
 _EXAM_STEMS = frozenset(
@@ -155,7 +152,9 @@ def fault_of(text: str, wording: Wording) -> Reason | None:
         known = " ".join(wording.facts.values()).lower()
         if any(match.group().lower() not in known for match in _SCORE.finditer(text)):
             return "score"
-        if purpose in ("off_script", "probe", "rephrase") and _PRAISE.search(text):
+        if purpose in ("off_script", "probe", "rephrase") and any(
+            match.group().lower() not in known for match in _PRAISE.finditer(text)
+        ):
             return "verdict"
         if purpose == "acknowledge" and _BLAME.search(text):
             return "verdict"
@@ -203,10 +202,11 @@ def end_fault_of(text: str, wording: Wording) -> Reason | None:
     purpose, facts = wording.purpose, wording.facts
     if purpose == "acknowledge":
         right = facts.get("right", "")
-        own = [s for s in stems(text) if s not in _ACK_STEMS and s not in stems(" ".join(facts.values()))]
-        if len(own) > FOREIGN_SHARE * max(1, len(stems(text))) or not set(stems(text)) & set(stems(right)):
-            return "foreign"
         if bool(_NEGATION.search(right)) != bool(_NEGATION.search(text)):
+            return "meaning"
+        if set(stems(text)) - _ACK_STEMS - set(stems(right)):
+            return "foreign"
+        if not _whole_points(text, facts.get("points", right).splitlines()):
             return "meaning"
     if purpose == "off_script" and not _LEADS_BACK.search(text):
         return "meaning"
@@ -217,6 +217,13 @@ def end_fault_of(text: str, wording: Wording) -> Reason | None:
     if purpose == "rephrase":
         return _rephrasing_fault(text, facts.get("stem", ""))
     return None
+
+
+def _whole_points(text: str, points: list[str]) -> bool:
+    """Whether a text names at least one of the points, and none by half."""
+    said = set(stems(re.sub(r"\b(?:right|correct)ly\b", " ", text)))
+    shares = [len(said & set(stems(point))) / len(set(stems(point))) for point in points if stems(point)]
+    return 1.0 in shares and all(share in (0.0, 1.0) for share in shares)
 
 
 def _holds_in_order(text: str, asked: str) -> bool:

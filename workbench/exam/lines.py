@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from workbench.exam.items import Bank, KeyPoint, Question, Scenario
 from workbench.exam.leaks import phrases_that_leak
 from workbench.exam.model import Evaluation, Line, LineKind, Wording
 from workbench.exam.phrases import join_names, number_word, pick
 from workbench.exam.state import AnswerRecord, ExamState
 
-WORDS_PER_SECOND = 2.6
+WORDS_PER_SECOND = 2.8
 """Rate of the examiner's voice in words per second, pauses included; used to plan, never to measure."""
 
-FEEDBACK_WORDS = 62
+FEEDBACK_WORDS = 68
 """Longest spoken feedback to one answer: about 25 s."""
 
 
@@ -92,8 +94,23 @@ def probe_line(question: Question, scenario: Scenario, record: AnswerRecord, poi
     return Line(point.probe, "probe", wording, essential=True)
 
 
+_PART = re.compile(r"[,;] (?:and )?(?=(?:what|which|how|why|when|where|who|whom)\b)")
+_ASKS = re.compile(r"(?:what|which|how|why|when|where|who|whom|after which|to what)\b", re.IGNORECASE)
+
+
+def in_parts(stem: str) -> str:
+    """A question of several parts as one short question after the other; one of a single part as it is.
+
+    >>> in_parts("What is the rhythm, how would you slow it, and to what rate?")
+    'What is the rhythm? How would you slow it, and to what rate?'
+    """
+    parts = [part.strip(" ?.") for part in _PART.split(stem)]
+    sentences = [part[:1].upper() + part[1:] + ("?" if _ASKS.match(part) else ".") for part in parts]
+    return " ".join(sentences) if len(parts) > 1 else stem
+
+
 def rephrase_line(state: ExamState, question: Question, scenario: Scenario) -> Line:
-    """The question in other words."""
+    """The question in other words; without a model, in its parts and with its case."""
     lead = pick("rephrase", state.setup.seed, state.n_replies)
     wording = Wording(
         "rephrase",
@@ -102,7 +119,8 @@ def rephrase_line(state: ExamState, question: Question, scenario: Scenario) -> L
         max_words=40,
         may_ask=True,
     )
-    return Line(f"{lead} The case is: {scenario.title}. {question.stem}", "rephrase", wording, essential=True)
+    fallback = f"{lead} The case is: {scenario.title}. {in_parts(question.stem)}"
+    return Line(fallback, "rephrase", wording, essential=True)
 
 
 def off_script_line(state: ExamState, key: str, remark: str, question: Question, scenario: Scenario) -> Line:
@@ -130,36 +148,38 @@ def feedback(state: ExamState, question: Question, record: AnswerRecord, evaluat
     found = [(points[e.key_point_id], e) for e in evaluation.evidence if e.key_point_id in points]
     by_weight = sorted(found, key=lambda pair: -pair[0].weight)
     covered = [said(point) for point, e in by_weight if e.status == "covered"]
-    wrong = [point for point, e in by_weight if e.status == "contradicted"]
+    wrong = [said(point) for point, e in by_weight if e.status == "contradicted"]
     missing = [said(point) for point, e in by_weight if e.status == "missing"]
 
     lines: list[Line] = []
-    if record.skipped and not record.text:
-        pass
-    else:
+    if record.text or not record.skipped:
         verdict = pick(f"verdict_{evaluation.verdict}", state.setup.seed, record.number)
         lines.append(Line(f"{verdict}.", "feedback"))
         if covered:
-            right = join_names(covered[:2])
-            wording = Wording(
-                "acknowledge",
-                facts={"answer": record.text, "right": right, "verdict": evaluation.verdict},
-                forbidden=phrases_that_leak(missing, (question.stem, record.text, right)),
-                max_words=24,
-            )
-            lines.append(Line(f"You said {right}.", "acknowledge", wording))
-    if wrong:
-        lines.append(Line(f"I have to correct you on one thing: {_sentence(wrong[0].text)}", "feedback"))
-    if missing and evaluation.verdict != "correct" and lines:
-        lines.append(Line(f"You did not mention {join_names(missing[:2], 'or')}.", "feedback"))
+            lines.append(_acknowledgement(record, evaluation, covered[:2], (*wrong, *missing), question))
+        if wrong:
+            lines.append(Line(f"I wanted to hear {join_names(wrong[:2])} instead.", "feedback"))
+        if missing and evaluation.verdict != "correct":
+            lines.append(Line(f"You did not mention {join_names(missing[:2], 'or')}.", "feedback"))
     left = FEEDBACK_WORDS - sum(len(line.text.split()) for line in lines)
-    lines.append(Line(f"A full answer: {_first_sentences(question.model_answer, left)}", "model_answer"))
+    answer = _first_sentences(question.model_answer, left)
+    whole = len(answer.split()) == len(question.model_answer.split())
+    lines.append(Line(f"{'A' if whole else 'From a'} full answer: {answer}", "model_answer"))
     return tuple(lines)
 
 
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+def _acknowledgement(
+    record: AnswerRecord, evaluation: Evaluation, covered: list[str], others: tuple[str, ...], question: Question
+) -> Line:
+    """What was right, worded by the model out of the key points the answer covers."""
+    right = join_names(covered)
+    wording = Wording(
+        "acknowledge",
+        facts={"answer": record.text, "right": right, "points": "\n".join(covered)},
+        forbidden=phrases_that_leak(others, (question.stem, record.text, right)),
+        max_words=24,
+    )
+    return Line(f"You rightly mentioned {right}.", "acknowledge", wording)
 
 
 def _first_sentences(text: str, n_words: int) -> str:

@@ -24,7 +24,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "to_probe_exam": ("Thank you. A little more on that.", "Thank you. Let us stay with that."),
     "verdict_correct": ("Yes, that is right", "Correct", "Well answered", "Good, that is right"),
     "verdict_partial": ("Partly right", "You have part of it", "That is half of it"),
-    "verdict_incorrect": ("Not quite", "That is not it", "I am afraid not"),
+    "verdict_incorrect": ("Not quite", "Not really", "That is not enough, I am afraid"),
     "dont_know": ("That is all right.", "No problem.", "That happens."),
     "skip": ("All right, we leave that one.", "Fine, we skip it."),
     "move_on": ("Let us move on.", "We move on."),
@@ -48,6 +48,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "not_stopped": ("All right, we go on.",),
     "returned": ("Welcome back.",),
     "repeat": ("I repeat.", "Once more.", "Certainly."),
+    "to_rephrase": ("Of course.", "Certainly.", "Gladly."),
     "rephrase": ("Let me put it in context.", "Let us look at it again."),
     "off_script": (
         "Let us keep to the question. I am listening.",

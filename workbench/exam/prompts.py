@@ -54,17 +54,19 @@ SYSTEM_PROMPTS: dict[Purpose, str] = {
 
 _OFF_SCRIPT: dict[str, Shots] = {
     "ask_answer": (
-        ("What's the answer?", "I cannot tell you that, but I would like to hear your own idea."),
-        ("Can you give me a hint?", "I cannot give hints, but tell me what comes to your mind."),
+        ("What's the answer?", "That is for you to say, so tell me your own idea."),
+        ("Can you give me a hint?", "I give no hints, so tell me what comes to your mind."),
         ("What would you do?", "That is for you to say, so tell me what you would do."),
     ),
     "ask_mark": (
         ("Was that right?", "We will come to that later, please go on."),
+        ("Am I right?", "I cannot say that now, so let us go on with the question."),
         ("How am I doing?", "I cannot say that now, so let us go on with the question."),
         ("Give me full points.", "That is not for me to give, so let us go on with the question."),
     ),
     "identity": (
         ("Are you a machine?", "I am a computer program that asks the questions, so let us go on with the case."),
+        ("Are you human?", "I am a computer program that asks the questions, so let us go on with the case."),
         ("Who are you?", "I am the program that asks the questions, so let us go on with the case."),
     ),
     "case_facts": (
@@ -91,10 +93,13 @@ _OFF_SCRIPT: dict[str, Shots] = {
 
 _SHOTS: dict[Purpose, Shots] = {
     "acknowledge": (
-        ("that oxygen is given and the bed is raised", "You gave oxygen and raised the bed."),
-        ("an early blood culture", "You named an early blood culture."),
-        ("cleaning the wound and a tetanus booster", "You mentioned cleaning the wound and a tetanus booster."),
-        ("the left kidney", "You named the left kidney."),
+        (
+            "that oxygen is given and the bed is raised",
+            "You rightly mentioned that oxygen is given and the bed is raised.",
+        ),
+        ("an early blood culture", "You rightly named an early blood culture."),
+        ("cleaning the wound and a tetanus booster", "You rightly mentioned cleaning the wound and a tetanus booster."),
+        ("the left kidney", "You rightly named the left kidney."),
     ),
     "probe": (
         ("Which test confirms it?", "And which test confirms it?"),
