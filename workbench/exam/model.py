@@ -217,13 +217,13 @@ LineKind = Literal[
 
 @dataclass(frozen=True)
 class Line:
-    """One thing to say. `text` is spoken as it stands unless `wording` lets the model word it; then it is the fallback."""
+    """One thing to say: `text`, or what the model makes of `wording`; then `text` is the fallback."""
 
     text: str
     kind: LineKind
     wording: Wording | None = None
     essential: bool = False
-    """Whether a line the candidate talked over must be heard again (a question) rather than dropped (an acknowledgement)."""
+    """Whether a line the candidate talked over must be heard again (a question) or is dropped (an acknowledgement)."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ class Say:
 
 @dataclass(frozen=True)
 class Judge:
-    """Mark this answer; the verdict comes back as a `Judged` event. `answer` joins what was said before and after a probe.
+    """Mark this answer; the verdict comes back as a `Judged` event. `answer` joins what was said around a probe.
 
     A later `Judge` for the same question replaces an earlier one still running: drop the earlier one's verdict.
     """
