@@ -13,7 +13,8 @@ import pytest
 
 from workbench.engines import gguf_conversion, smollm2
 from workbench.engines.base import ChatMessage, EngineError
-from workbench.engines.smollm2 import HeldBack, SmolLM2, render
+from workbench.engines.smollm2 import SmolLM2, render
+from workbench.engines.stop_strings import HeldBack
 from workbench.models import find
 from workbench.settings import Settings
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 
 import pytest
@@ -193,3 +195,9 @@ def test_a_text_is_cut_where_its_sentences_end(text: str, expected: list[str]) -
 @given(st.text(max_size=120))
 def test_cutting_into_sentences_loses_no_word(text: str) -> None:
     assert re.findall(r"\w+", " ".join(sentences(text))) == re.findall(r"\w+", text)
+
+
+@pytest.mark.parametrize("name", ["spoken_text", "spoken_numbers", "sentence_split", "phrasing", "remote"])
+def test_the_examples_in_the_documentation_hold(name: str) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(f"workbench.engines.{name}"))
+    assert tried > 0 and failed == 0
