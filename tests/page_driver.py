@@ -24,7 +24,7 @@ if (open) navigator.mediaDevices.getUserMedia = (wanted) => {
 
 
 @contextmanager
-def serving(server: ScriptedServer) -> Iterator[str]:
+def serving(server: ScriptedServer, root_path: str | None = None) -> Iterator[str]:
     """The page with the scripted socket on one port; yields its address."""
     settings = Settings(_env_file=None)
     page = build_page(settings, {BANK.discipline: BANK}, server.mint_ticket)
@@ -35,6 +35,7 @@ def serving(server: ScriptedServer) -> Iterator[str]:
         prevent_thread_lock=True,
         quiet=True,
         inbrowser=False,
+        root_path=root_path,
         ssr_mode=False,
         app_kwargs={"routes": [*server.routes(), *static_routes()]},
         **page.launch_options,

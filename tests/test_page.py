@@ -14,6 +14,7 @@ import soundfile
 
 from tests.browser import chromium
 from tests.page_driver import PLAIN_MICROPHONE, Candidate, serving
+from tests.prefix_proxy import behind_prefix
 from tests.scripted_server import OUT_HZ, ScriptedServer, Visit, short_viva, tone
 from workbench.realtime import protocol
 
@@ -628,6 +629,20 @@ def test_no_accessibility_rule_is_broken_and_nothing_leaves_the_narrowest_phone(
     someone.page.click("#viva-report-verdicts .viva-verdict summary")
     check("report")
     someone.close()
+
+
+def test_behind_a_reverse_proxys_prefix_page_socket_and_report_are_found(browser: Any, server: ScriptedServer) -> None:
+    with serving(server, "/exams/viva") as inner, behind_prefix("/exams/viva", inner.rstrip("/")) as outer:
+        someone = Candidate(browser, outer, microphone=False).open()
+        someone.start(typed=True)
+        someone.answer("Aspirin.")
+        someone.wait_text("#viva-stem", "Which test confirms it?")
+        someone.answer("Aspirin.")
+        link = someone.page.locator("#viva-downloads a").first
+        link.wait_for()
+        assert link.evaluate("link => link.href") == f"{outer}report/sess_scripted.html?token=t"
+        assert all(address.startswith(outer) for address in someone.requests if "/viva/static/" in address)
+        someone.close()
 
 
 def test_nothing_is_fetched_from_any_other_machine(candidate: Candidate, url: str) -> None:

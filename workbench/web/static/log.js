@@ -139,6 +139,8 @@ export class Log {
 
   /** A line that is neither's: a pause, a lost connection. */
   remark(text) {
+    const last = this.element.lastElementChild;
+    if (last?.classList.contains("viva-remark") && last.textContent === text) return;
     this.element.append(make("p", { class: "viva-remark", text }));
     this.follow();
   }
