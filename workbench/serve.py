@@ -82,6 +82,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
         quiet: Keep Gradio from printing addresses of its own.
     """
     from workbench.api import build_api
+    from workbench.engines.registry import close as close_engines
     from workbench.engines.registry import warm_up
     from workbench.exam.prompts import PREFIXES
     from workbench.realtime.server import RealtimeServer
@@ -97,6 +98,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     async def lifespan(app: Any) -> AsyncIterator[None]:
         yield
         await server.close()
+        await close_engines(services.engines)
 
     demo = build_page(settings, services.banks, lambda request, grants: services.tickets.mint_ticket(grants))
     routes = [

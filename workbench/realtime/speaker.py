@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 CACHED_S = 240.0
 """Sound kept by the phrase cache: about 20 MB, some sixty phrases."""
 
-LINE_GAP_S = 0.28
-"""Silence between two lines; the pause a speaker makes between sentences."""
+SENTENCE_GAP_S = 0.28
+"""Silence between two sentences; the pauses inside a text the voice makes itself."""
 
 LOOKAHEAD_S = 8.0
 """Sound made ahead of what is being heard; more would be thrown away at a barge-in."""
@@ -138,9 +138,9 @@ class Speaker:
         """
         try:
             for index, line in enumerate(lines):
-                if index and reply.phrases:
-                    reply.add(np.zeros(int(LINE_GAP_S * self.out_hz), np.float32))
                 async for text in self._words(line, marks, priority):
+                    if reply.phrases and reply.phrases[-1].text.endswith((".", "?", "!")):
+                        reply.add(np.zeros(int(SENTENCE_GAP_S * self.out_hz), np.float32))
                     reply.begin(text, line.kind, index)
                     await self._say(text, reply, marks, priority, keep=line.wording is None)
                     priority = "soon" if priority == "now" else priority
