@@ -96,7 +96,7 @@ def test_the_model_answer_of_another_question_is_never_correct(scenario: Scenari
             mark = judge_keywords(question, other.model_answer, question_text=scenario.text)
             assert mark.verdict != "correct", other.id
             # what two questions share (a beta blocker, an echocardiogram) is earned in both
-            assert mark.points <= 4, other.id
+            assert mark.points < 5, other.id
 
 
 @EACH_QUESTION
@@ -151,3 +151,9 @@ def test_a_short_list_of_the_right_things_is_an_answer() -> None:
 def test_there_are_at_least_forty_attacks_on_each_question() -> None:
     others = len(ALL) - 1
     assert len(WITHOUT_MARKS) + others >= 40
+
+
+def test_a_terse_answer_without_verbs_is_no_heap() -> None:
+    answer = "After three shocks: one of adrenaline, three hundred of amiodarone. Repeat the adrenaline every other cycle."
+    mark = judge_keywords(AREA.question("card-arrest-drugs"), answer)
+    assert mark.verdict != "incorrect"

@@ -297,18 +297,28 @@ _CORRECTIONS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
+_CORRECTION_STARTS = frozenset(correction[0] for correction in _CORRECTIONS)
+
+
+def _correction_at(words: Sequence[str], i: int) -> int:
+    """Length of the correction marker at `i`, else 0."""
+    if i >= len(words) or words[i] not in _CORRECTION_STARTS:
+        return 0
+    return next((len(c) for c in _CORRECTIONS if tuple(words[i : i + len(c)]) == c), 0)
+
+
 def _corrections(terms: Sequence[Term], stances: list[Stance]) -> None:
     """A repair takes back about as many words as it puts in their place (Levelt 1983, Cognition 14:41)."""
     words = [term.word for term in terms]
     i = 0
     while i < len(words):
-        length = next((len(c) for c in _CORRECTIONS if tuple(words[i : i + len(c)]) == c), 0)
+        length = _correction_at(words, i)
         if not length:
             i += 1
             continue
         # several markers may follow each other: "no, sorry, I mean"
         end = i + length
-        while more := next((len(c) for c in _CORRECTIONS if tuple(words[end : end + len(c)]) == c), 0):
+        while more := _correction_at(words, end):
             end += more
         n_repair = 0
         for k in range(end, len(terms)):

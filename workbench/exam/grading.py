@@ -29,6 +29,8 @@ _SALAD_WASTE = 0.4
 _SALAD_WORDINGS = 5
 _SALAD_WAYS = 7
 _LONG_LIST = 40
+_HEAP_TERMS = 24
+"""A terse answer ("one of adrenaline, three hundred of amiodarone, ...") is shorter than a heap."""
 _SALAD_REPEATS = 6
 _GLUE = frozenset(
     """i you he she it we they him her them his their is are was be been have has had do does would should could can
@@ -187,7 +189,9 @@ def _is_salad(answer: Answer, question: Question) -> bool:
     if most_often >= _SALAD_REPEATS:
         return True
     bare = glue < _SALAD_GLUE / 2
-    return ways >= _SALAD_WAYS or (bare and (waste > _SALAD_WASTE or ways >= _SALAD_WORDINGS or n_terms >= _LONG_LIST))
+    return ways >= _SALAD_WAYS or (
+        bare and ((waste > _SALAD_WASTE and n_terms >= _HEAP_TERMS) or ways >= _SALAD_WORDINGS or n_terms >= _LONG_LIST)
+    )
 
 
 def _confidence(found: Sequence[_Found], covered: float, answer: Answer, salad: bool) -> float:
