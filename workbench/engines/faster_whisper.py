@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,24 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Priority, Samples, Transcript, Word
+from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples, Word
 from workbench.engines.whisper_decoding import FULL, LADDER, Padding, Recogniser
+from workbench.engines.whisper_engine import WhisperEngine
 from workbench.engines.whisper_guards import Hypothesis
+from workbench.engines.whisper_weights import find_ctranslate2
 from workbench.engines.whisper_words import attach_punctuation, silence_probe, tame_long_words
-from workbench.engines.worker import CancelFlag, Worker
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
 
-log = logging.getLogger(__name__)
-
 NAME = "faster-whisper"
 
-FRAMES_PER_S = 100
-STATES_PER_S = 50
-
-WARM_UP_S = (1.5, 4.0, 9.0)
-"""Lengths of realistic answers; the first call at a new length is slower than the next."""
+FRAMES_PER_S, STATES_PER_S = 100, 50
 
 
 class CTranslate2Decoder:
@@ -147,102 +141,28 @@ def _task_tokens(tokenizer: Any) -> set[int]:
     return {token for token in (tokenizer.transcribe, tokenizer.translate) if token is not None}
 
 
-class FasterWhisper:
-    """The recogniser: one model on a thread of its own."""
-
-    name = NAME
-
-    def __init__(self, model_dir: Path, *, threads: int = 2, device: str = "cpu") -> None:
-        self._model_dir = model_dir
-        self._threads = threads
-        self._device = device
-        self._worker = Worker(NAME)
-        self._recogniser: Recogniser | None = None
-
-    async def warm_up(self) -> None:
-        """Loads the weights and recognises clips of realistic lengths once."""
-
-        def job(flag: CancelFlag) -> None:
-            recogniser = self._load()
-            rng = np.random.default_rng(0)
-            for seconds in WARM_UP_S:
-                flag.check()
-                noise = rng.normal(0, 0.05, int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
-                recogniser.recognise(noise, draft=True)
-            recogniser.forget()
-
-        await self._worker.run(job)
-
-    async def transcribe(
-        self,
-        audio: Samples,
-        *,
-        key_terms: Sequence[str] = (),
-        with_words: bool = False,
-        priority: Priority = "now",
-    ) -> Transcript:
-        """Recognises one clip of any length; see `Transcriber`.
-
-        A clip asked for again, or one that begins as an earlier one did, costs only its new part. `idle` asks for a
-        draft: text that fails a guard is left out rather than decoded again.
-        """
-        if audio.ndim != 1:
-            raise EngineError(NAME, f"audio must be mono, shape (n_samples,), got shape {audio.shape}")
-
-        def job(flag: CancelFlag) -> Transcript:
-            try:
-                return self._load().recognise(
-                    audio, key_terms=key_terms, with_words=with_words, draft=priority == "idle", check=flag.check
-                )
-            except (RuntimeError, ValueError) as error:
-                if isinstance(error, EngineError):
-                    raise
-                raise EngineError(NAME, f"recognition of {len(audio)} samples failed: {error}") from error
-
-        return await self._worker.run(job, priority=priority)
-
-    async def close(self) -> None:
-        """Stops the thread and frees the model."""
-        self._worker.close()
-        self._recogniser = None
-
-    def _load(self) -> Recogniser:
-        if self._recogniser is None:
-            try:
-                decoder = CTranslate2Decoder(self._model_dir, threads=self._threads, device=self._device)
-            except Exception as error:  # the tokenizer's errors have no class of their own
-                raise EngineError(NAME, f"cannot load {self._model_dir}: {error}; run `viva models pull`") from error
-            self._recogniser = Recogniser(decoder, LADDER if decoder.device == "cpu" else (FULL,))
-            log.info("loaded %s on %s", self._model_dir.name, decoder.device)
-        return self._recogniser
-
-
-def create(settings: Settings) -> FasterWhisper:
+def create(settings: Settings) -> WhisperEngine:
     """The recogniser `VIVA_ASR_MODEL` names: a size of the manifest, a directory, or a hub id of CTranslate2 weights.
 
     Raises:
-        EngineError: The weights are not there and cannot be had.
+        EngineError: The weights of the manifest are not there.
     """
-    return FasterWhisper(find_weights(settings), threads=settings.threads, device=settings.asr_device)
+    directory = find_ctranslate2(settings, NAME)
 
-
-def find_weights(settings: Settings) -> Path:
-    """Directory of the CTranslate2 weights `VIVA_ASR_MODEL` names.
-
-    Raises:
-        EngineError: Not there, and no hub answered.
-    """
-    from workbench import models
-
-    given = Path(settings.asr_model).expanduser()
-    if (given / "model.bin").is_file():
-        return given
-    name = f"whisper-{settings.asr_model}"
-    if name in models.MANIFEST:
+    def load() -> Recogniser:
         try:
-            return models.find(name, settings.models_dir)
-        except models.ModelError as error:
-            raise EngineError(NAME, str(error)) from error
+            where = directory or _from_hub(settings)
+            decoder = CTranslate2Decoder(where, threads=settings.threads, device=settings.asr_device)
+        except EngineError:
+            raise
+        except Exception as error:  # the tokenizer's errors have no class of their own
+            raise EngineError(NAME, f"cannot load {directory}: {error}; run `viva models pull`") from error
+        return Recogniser(decoder, LADDER if decoder.device == "cpu" else (FULL,))
+
+    return WhisperEngine(NAME, load)
+
+
+def _from_hub(settings: Settings) -> Path:
     from faster_whisper.utils import download_model
 
     try:

@@ -158,9 +158,12 @@ class Recogniser:
             with_words,
         )
 
-    def forget(self) -> None:
-        """Drops the texts kept of earlier windows."""
-        self._kept.clear()
+    def rehearse(self, audio: Samples) -> None:
+        """Runs every step once on sound whose text does not matter, so that no candidate waits for a first time."""
+        for padding in self._ladder[:2]:
+            states = self._decoder.encode(audio, padding)
+            said = self._decoder.decode(states, self._prompt(["rehearsal"]), token_limit(len(audio) / SAMPLE_RATE_HZ))
+            self._decoder.align(states, said.tokens, len(audio) / SAMPLE_RATE_HZ)
 
     def _window(self, samples: Samples, terms: Sequence[str], words: bool, draft: bool, check: Check) -> _Heard:
         key = hashlib.blake2b(samples.tobytes(), digest_size=16)
