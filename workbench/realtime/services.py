@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from workbench.engines.base import Engines
 from workbench.engines.worker import Worker
 from workbench.exam import grading
-from workbench.exam.items import Bank, Question
+from workbench.exam.items import Bank, Question, Scenario
 from workbench.exam.model import Evaluation, ExamSetup, Judge
 from workbench.realtime.protocol import ProtocolError, VivaOptions
 from workbench.realtime.speaker import PhraseCache
@@ -21,15 +21,15 @@ from workbench.store.repository import Store
 JudgeCall = Callable[[Bank, Judge], Awaitable[Evaluation]]
 
 
-def find_question(bank: Bank, question_id: str) -> Question:
-    """The question of this id, in whichever area it is.
+def find_question(bank: Bank, question_id: str) -> tuple[Scenario, Question]:
+    """The question of this id with its scenario, in whichever area it is.
 
     Raises:
         KeyError: The bank has no such question.
     """
-    for _, _, question in bank.questions():
+    for _, scenario, question in bank.questions():
         if question.id == question_id:
-            return question
+            return scenario, question
     raise KeyError(f"{bank.discipline} {bank.version} has no question {question_id!r}")
 
 

@@ -126,7 +126,7 @@ def consent_asked() -> Event:
 
 def verdict(bank: Bank, exam_state: ExamState, number: int, evaluation: exam.Evaluation) -> Event:
     """An answer's mark with its evidence."""
-    asked = find_question(bank, evaluation.question_id)
+    _, asked = find_question(bank, evaluation.question_id)
     texts = {point.id: point.text for point in asked.key_points}
     answers = {record.number: record.text for record in exam_state.records}
     return protocol.VivaVerdict(
