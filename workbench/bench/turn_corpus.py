@@ -19,7 +19,8 @@ import numpy as np
 import soxr
 
 from workbench.engines.base import SAMPLE_RATE_HZ, Samples
-from workbench.realtime.completeness import FILLERS, OPEN_WORDS, words_of
+from workbench.realtime.completeness import OPEN_WORDS, words_of
+from workbench.realtime.word_classes import FILLERS
 from workbench.simulate.sound import at_speech_level, read_wav, room_tone, voiced_bounds
 
 PauseKind = Literal["phrase", "joint", "filler", "clause", "sentence"]
@@ -242,10 +243,10 @@ def quietest(samples: Samples, around: int, reach_s: float = 0.04) -> int:
 
 
 def with_pauses(
-    spoken: Spoken, random: Random, *, name: str, count: int, kinds: dict[PauseKind, float] | None = None
+    spoken: Spoken, random: Random, *, name: str, count: int, mix: dict[PauseKind, float] | None = None
 ) -> Answer:
     """Puts `count` pauses (fewer where the answer offers fewer places) into an utterance."""
-    mix = MIX if kinds is None else kinds
+    mix = MIX if mix is None else mix
     places: dict[PauseKind, list[int]] = {kind: [] for kind in mix}
     for index in range(1, len(spoken.words) - 2):
         kind = kind_of(spoken.words[index].text, spoken.words[index + 1].text)
@@ -309,15 +310,24 @@ def hesitant(text: str, random: Random) -> str:
     return " ".join([*words[: place - 1], f"{before},", random.choice(("um,", "er,")), *words[place:]])
 
 
-def make_answers(voice: AligningVoice, texts: Sequence[str], manners: Sequence[Manner], seed: int) -> list[Answer]:
+def make_answers(
+    voice: AligningVoice,
+    texts: Sequence[str],
+    manners: Sequence[Manner],
+    seed: int,
+    *,
+    mix: dict[PauseKind, float] | None = None,
+    hesitations: bool = True,
+) -> list[Answer]:
     """One answer a text, two or three pauses each, the manners taking turns."""
     random = Random(seed)
     return [
         with_pauses(
-            voice.speak(hesitant(text, random), manners[(index + seed) % len(manners)]),
+            voice.speak(hesitant(text, random) if hesitations else text, manners[(index + seed) % len(manners)]),
             random,
             name=f"answer-{index:02d}",
             count=random.choice((2, 3)),
+            mix=mix,
         )
         for index, text in enumerate(texts)
     ]

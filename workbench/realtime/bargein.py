@@ -31,8 +31,8 @@ URGENT = frozenset("stop wait sorry repeat pardon excuse skip again hold hang pa
 """Words that interrupt on their own."""
 
 BACKCHANNELS = frozenset(
-    """mm mhm hm hmm mmm mmhm mmhmm uh huh uhhuh ah oh aha um er erm yeah yep yup yes okay ok kay right sure good great fine
-    alright cool nice exactly indeed true see gotcha understood really wow all that's""".split()
+    """mm mhm hm hmm mmm mmhm mmhmm uh huh uhhuh ah oh aha um er erm yeah yep yup yes okay ok kay right sure good great
+    fine alright cool nice exactly indeed true see gotcha understood really wow all that's""".split()
 )
 """Words that say "go on"; a sound of nothing else is no interruption."""
 

@@ -1,11 +1,45 @@
-"""How finished a spoken turn is, from its words and from how it sounds."""
+"""How finished a spoken turn is, from its words and from how it sounds: a small logistic regression."""
 
 from __future__ import annotations
 
 import re
+from math import exp, log
 from typing import Literal
 
+from workbench.exam.requests import understand
+from workbench.realtime.word_classes import (
+    ADJECTIVE_ENDINGS,
+    ADJECTIVES,
+    AUXILIARIES,
+    CLAUSE_STARTS,
+    CONJUNCTIONS,
+    DEGREES,
+    DETERMINERS,
+    FILLERS,
+    NUMBERS,
+    OBJECT_VERBS,
+    PREPOSITIONS,
+    RELATIVES,
+    SUBJECTS,
+    SUBORDINATORS,
+    VERB_PARTICLES,
+)
+
 Expects = Literal["name", "consent", "area", "answer", "anything"]
+
+SOUND_BOUND = 0.05
+"""The sound counts as no surer than this, either way: alone it called 15 to 20 % of finished sentences unfinished."""
+
+NO_WORDS_LOW, NO_WORDS_HIGH = 0.2, 0.8
+"""Completeness by the sound alone, before the words are known."""
+
+CLOSED_REPLY_WORDS = 6
+
+HANGING_WORDS = frozenset("and or but nor because if unless until than um uh er erm a an the my our their its".split())
+HANGING = 0.25
+"""No sentence ends on these words; whatever the sound says, it is no more complete than this."""
+
+OPEN_WORDS = CONJUNCTIONS | RELATIVES | DETERMINERS | PREPOSITIONS | AUXILIARIES | SUBJECTS | DEGREES
 
 _TIME = re.compile(
     r"\b(let me (think|see|recall|remember)|give me a (moment|second|minute)|(one|just a) (moment|second|minute)"
@@ -14,22 +48,45 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 
-_WORD = re.compile(r"[a-z']+|\d+(?:[.,]\d+)*", re.IGNORECASE)
-
-FILLERS = frozenset("um uh er erm hmm mm ah eh like well so".split())
-OPEN_WORDS = frozenset(
-    """a an the this that these those my your his her its our their some any each every no
-    and or but because if when while although though unless until since whereas than as that which who whose where
-    of in on at by for with from to into onto over under about between through during against without within
-    towards via     is are was were be been being am has have had do does did will would could should may might must can shall
-    i we they he she it's i'd we'd they'd he'd i'll we'll i'm we're very really quite more most less such both
-    either neither not also then first second third including called give gives giving check start include includes means shows""".split()
+_CLOSING = re.compile(
+    r"\b(that('s| is| would be) (all|it|everything|my (final )?answer|about it)|(i('m| am) )?(all )?(done|finished)"
+    r"|i think that('s| is) (all|it|everything)|nothing else|that will be all|end of (my )?answer)[.!? ]*$",
+    re.IGNORECASE,
 )
+
+_WORD = re.compile(r"[a-z][a-z'\-]*|\d+(?:[.,]\d+)*", re.IGNORECASE)
+
+WEIGHTS: dict[str, float] = {
+    "last_filler": -7.29,
+    "last_conjunction": -5.69,
+    "last_relative": -3.09,
+    "last_determiner": -4.64,
+    "last_particle": -1.64,
+    "last_preposition": -4.87,
+    "last_auxiliary": -4.85,
+    "last_subject": -2.72,
+    "last_degree": -1.18,
+    "last_number": -1.66,
+    "last_object_verb": -2.48,
+    "last_adjective": -1.0,
+    "last_adjective_ending": -0.6,
+    "after_determiner": -0.59,
+    "after_auxiliary": -0.34,
+    "after_preposition": -0.58,
+    "clause_without_verb": -0.58,
+    "short_clause": -1.5,
+    "only_subordinate": -2.06,
+    "bias": 4.41,
+    "sound": 1.72,
+    "trails_off": -5.13,
+    "full_stop": 0.75,
+}
+"""Weights of `features`."""
 
 
 def words_of(text: str) -> list[str]:
     """The words of a text in lower case, without punctuation."""
-    return [word.lower() for word in _WORD.findall(text)]
+    return [word.lower().strip("-'") for word in _WORD.findall(text.replace("’", "'"))]
 
 
 def asks_for_time(text: str) -> bool:
@@ -37,25 +94,110 @@ def asks_for_time(text: str) -> bool:
     return _TIME.search(text.strip()) is not None
 
 
-def completeness(
-    text: str | None, end_of_turn_probability: float | None, voiced_s: float, expects: Expects = "anything"
-) -> float:
+def features(text: str, end_of_turn_probability: float) -> dict[str, float]:
+    """What the regression looks at, by name; absent means zero.
+
+    Args:
+        text: Words of the turn so far as recognised, punctuated; not empty.
+        end_of_turn_probability: What the sound says.
+    """
+    probability = min(max(end_of_turn_probability, SOUND_BOUND), 1.0 - SOUND_BOUND)
+    sound = log(probability / (1.0 - probability)) / log((1.0 - SOUND_BOUND) / SOUND_BOUND)
+    words = words_of(text)
+    last = words[-1] if words else ""
+    before = words[-2] if len(words) > 1 else ""
+    seen: dict[str, float] = {"bias": 1.0, "sound": sound}
+    for name, kind in _LAST_WORD:
+        if last in kind:
+            seen[name] = 1.0
+            break
+    else:
+        if last.endswith(ADJECTIVE_ENDINGS) and len(last) > 4:
+            seen["last_adjective_ending"] = 1.0
+        if before in DETERMINERS:
+            seen["after_determiner"] = 1.0
+        if before in AUXILIARIES:
+            seen["after_auxiliary"] = 1.0
+        if before in PREPOSITIONS:
+            seen["after_preposition"] = 1.0
+    stripped = text.rstrip()
+    if stripped.endswith(("...", "…", "-", "–", "—")):
+        seen["trails_off"] = 1.0
+    elif stripped.endswith((".", "?", "!")):
+        seen["full_stop"] = 1.0
+    clause = _last_clause(text)
+    if not any(word in AUXILIARIES or word in OBJECT_VERBS or word.endswith(("s", "ed")) for word in clause):
+        seen["clause_without_verb"] = 1.0
+    if len(clause) <= 2:
+        seen["short_clause"] = 1.0
+    sentence = words_of(re.split(r"[.?!]\s", stripped)[-1])
+    if sentence and sentence[0] in SUBORDINATORS and "," not in re.split(r"[.?!]\s", stripped)[-1]:
+        seen["only_subordinate"] = 1.0
+    return seen
+
+
+_LAST_WORD: tuple[tuple[str, frozenset[str]], ...] = (
+    ("last_filler", FILLERS),
+    ("last_conjunction", CONJUNCTIONS),
+    ("last_relative", RELATIVES),
+    ("last_determiner", DETERMINERS),
+    ("last_particle", VERB_PARTICLES),
+    ("last_preposition", PREPOSITIONS),
+    ("last_auxiliary", AUXILIARIES),
+    ("last_subject", SUBJECTS),
+    ("last_degree", DEGREES),
+    ("last_number", NUMBERS),
+    ("last_object_verb", OBJECT_VERBS),
+    ("last_adjective", ADJECTIVES),
+)
+
+
+def _last_clause(text: str) -> list[str]:
+    words = words_of(re.split(r"[.,;:?!]\s", text.rstrip())[-1])
+    starts = [index for index, word in enumerate(words[:-1]) if word in CLAUSE_STARTS]
+    return words[starts[-1] + 1 :] if starts else words
+
+
+def completeness(text: str | None, end_of_turn_probability: float | None, expects: Expects = "anything") -> float:
     """How likely the speaker is to be finished, in [0, 1].
 
     Args:
-        text: Words of the turn so far as recognised, None when not known.
+        text: Words of the turn so far as recognised, None when not known, empty when there were none.
         end_of_turn_probability: What the sound says, None when not known.
-        voiced_s: Seconds of speech in the turn.
         expects: What was asked for.
     """
     sound = 0.5 if end_of_turn_probability is None else end_of_turn_probability
     if text is None:
-        return 0.2 + 0.6 * sound
+        return NO_WORDS_LOW + (NO_WORDS_HIGH - NO_WORDS_LOW) * sound
     words = words_of(text)
     if not words:
-        return 0.3
-    if words[-1] in FILLERS or words[-1] in OPEN_WORDS or text.rstrip().endswith((",", "-", "...", "…")):
-        return 0.1 * sound
-    if expects != "answer" and expects != "anything" and len(words) <= 4:
-        return 0.9 + 0.1 * sound
-    return 0.45 + 0.55 * sound
+        return 0.0
+    if settles(text, expects):
+        return 1.0
+    seen = features(text, sound)
+    score = sum(WEIGHTS.get(name, 0.0) * value for name, value in seen.items())
+    finished = 1.0 / (1.0 + exp(-score))
+    return min(finished, HANGING) if words[-1] in HANGING_WORDS else finished
+
+
+def settles(text: str, expects: Expects = "anything") -> bool:
+    """Whether the words leave nothing to wait for.
+
+    A request ("could you repeat that"), a word of closing ("that's all"), a short reply to a closed prompt; unless they
+    trail off on a word nothing ends with.
+    """
+    words = words_of(text)
+    if _CLOSING.search(text):
+        return True
+    if not words or _trails_off(text, words) or asks_for_time(text):
+        return False
+    if expects in ("name", "consent", "area"):
+        return len(words) <= CLOSED_REPLY_WORDS
+    request = understand(text, "question") if expects == "answer" else None
+    return request is not None and request.kind not in ("moment", "nothing")
+
+
+def _trails_off(text: str, words: list[str]) -> bool:
+    return text.rstrip().endswith((",", "...", "…", "-", "–", "—")) or words[-1] in FILLERS | (
+        OPEN_WORDS - VERB_PARTICLES - DEGREES - RELATIVES - {"this", "these", "those", "both", "do", "does", "can"}
+    )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from workbench.engines.base import SAMPLE_RATE_HZ, VAD_FRAME_SAMPLES, Samples, VoiceStream
-from workbench.realtime.completeness import Expects, asks_for_time, completeness
+from workbench.realtime.completeness import Expects, asks_for_time, completeness, settles
 
 ONSET_FRAMES = 2
 """Voiced frames in a row that make an onset (64 ms): one alone is a click."""
@@ -58,14 +58,26 @@ PatienceName = Literal["brisk", "default", "patient"]
 
 @dataclass(frozen=True)
 class Patience:
-    """Silence that ends a turn, seconds: after a finished sentence, and after an unfinished one."""
+    """Silence that ends a turn, seconds.
+
+    Attributes:
+        finished_s: After a finished sentence.
+        unfinished_s: After one that is not.
+        answer_s: After a finished sentence of an answer to an exam question, unless it says that it is over or asks for
+            something. Neither words nor sound tell a clause that ends an answer from one more to come, so that only
+            this decides how often a candidate who thinks between clauses is cut off; see `viva bench turns`.
+    """
 
     finished_s: float = 0.5
     unfinished_s: float = 2.5
+    answer_s: float = 2.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.finished_s <= self.unfinished_s:
-            raise ValueError(f"0 < finished_s <= unfinished_s is needed, got {self.finished_s} and {self.unfinished_s}")
+        if not 0 < self.finished_s <= self.answer_s <= self.unfinished_s:
+            raise ValueError(
+                "0 < finished_s <= answer_s <= unfinished_s is needed, got "
+                f"{self.finished_s}, {self.answer_s} and {self.unfinished_s}"
+            )
 
     @staticmethod
     def preset(name: PatienceName) -> Patience:
@@ -78,15 +90,16 @@ class Patience:
             raise ValueError(f"unknown patience {name!r}; known: {', '.join(PRESETS)}")
         return PRESETS[name]
 
-    def needed_s(self, complete: float) -> float:
-        """Silence needed after words that are this complete, 0 to 1: straight from `unfinished_s` to `finished_s`."""
-        return self.unfinished_s + (self.finished_s - self.unfinished_s) * complete
+    def needed_s(self, complete: float, *, in_answer: bool = False) -> float:
+        """Silence needed after words that are this complete, 0 to 1: a straight line between the two ends."""
+        shortest_s = self.answer_s if in_answer else self.finished_s
+        return self.unfinished_s + (shortest_s - self.unfinished_s) * complete
 
 
 PRESETS: dict[str, Patience] = {
-    "brisk": Patience(0.25, 1.6),
-    "default": Patience(0.5, 2.5),
-    "patient": Patience(0.9, 3.5),
+    "brisk": Patience(0.25, 1.6, 1.0),
+    "default": Patience(0.5, 2.5, 2.0),
+    "patient": Patience(0.9, 3.5, 2.8),
 }
 
 
@@ -344,8 +357,9 @@ class TurnTaker:
         if known.text is None and known.end_of_turn is None:
             complete = UNKNOWN_COMPLETENESS
         else:
-            complete = completeness(known.text, known.end_of_turn, self._voiced_s, self.expects)
-        needed_s = self.patience.needed_s(complete)
+            complete = completeness(known.text, known.end_of_turn, self.expects)
+        in_answer = self.expects == "answer" and not (known.text and settles(known.text, self.expects))
+        needed_s = self.patience.needed_s(complete, in_answer=in_answer)
         if known.text and asks_for_time(known.text):
             needed_s = self.patience.unfinished_s * TIME_ASKED_FACTOR
         needed_s *= self.accommodation

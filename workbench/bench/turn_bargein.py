@@ -1,0 +1,155 @@
+"""What two-stage barge-in decides about sounds made while the examiner speaks, offline, on the real engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from workbench.bench.report import rate, summary
+from workbench.bench.turn_corpus import HELD_OUT_MANNERS, AligningVoice, Manner, decaying_room, murmur
+from workbench.bench.turn_replay import Ears
+from workbench.engines.base import SAMPLE_RATE_HZ, VAD_FRAME_SAMPLES, Samples
+from workbench.realtime.bargein import BargeIn, Decision
+from workbench.realtime.turns import Onset, Pause, TurnTaker, Withdrawn
+from workbench.settings import Settings
+from workbench.simulate.behaviours import BACKCHANNELS, INTERRUPTIONS
+from workbench.simulate.sound import cough, knock, room_tone
+
+EXAMINER = (
+    "A sixty year old man has had chest pain for two hours, and the electrocardiogram shows that the inferior leads "
+    "are raised. What would you do first?",
+    "Thank you. You named the right drug and the dose, but you did not mention how you would watch the blood pressure.",
+    "Let us go on with the next case. A young woman comes to the clinic because she faints when she stands up.",
+)
+"""What the examiner is saying; the echo is made of it."""
+
+MORE_INTERRUPTIONS = (
+    "Stop, please.",
+    "Wait, I want to change my answer.",
+    "I would give aspirin first.",
+    "No, that is not what I said.",
+    "What do you mean by that?",
+    "Actually it is the right coronary artery.",
+)
+
+LISTEN_EVERY_S = 0.3
+WORDS_S = 0.2
+"""From a look at the sound to its words."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One sound and whether it is meant to stop the examiner."""
+
+    kind: str
+    sound: Samples
+    interrupts: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was decided; `decided_s` counts from the onset, None where there was no onset."""
+
+    kind: str
+    interrupts: bool
+    onset: bool
+    decision: Decision
+    decided_s: float | None
+
+
+async def measure(ears: Ears, voice: AligningVoice, settings: Settings, *, seed: int = 0) -> dict[str, Any]:
+    """Decides on every trial.
+
+    Returns:
+        `false_stop_rate` (harmless sounds that stopped the examiner), `missed_rate` (interruptions that did not),
+        `decision_ms` of what made an onset, and both rates by kind.
+    """
+    outcomes = [await judge(ears, trial) for trial in trials(voice, seed)]
+    harmless = [o for o in outcomes if not o.interrupts]
+    meant = [o for o in outcomes if o.interrupts]
+    kinds = sorted({o.kind for o in outcomes})
+    return {
+        "false_stop_rate": rate(sum(o.decision == "confirm" for o in harmless), len(harmless)),
+        "missed_rate": rate(sum(o.decision != "confirm" for o in meant), len(meant)),
+        "n_harmless": len(harmless),
+        "n_interruptions": len(meant),
+        "decision_ms": summary([o.decided_s * 1000 for o in outcomes if o.decided_s is not None]),
+        "by_kind": {
+            kind: {
+                "n": sum(o.kind == kind for o in outcomes),
+                "paused": rate(sum(o.onset for o in outcomes if o.kind == kind), sum(o.kind == kind for o in outcomes)),
+                "stopped": rate(
+                    sum(o.decision == "confirm" for o in outcomes if o.kind == kind),
+                    sum(o.kind == kind for o in outcomes),
+                ),
+            }
+            for kind in kinds
+        },
+    }
+
+
+def trials(voice: AligningVoice, seed: int) -> list[Trial]:
+    """The sounds: each backchannel and interruption in two voices, coughs, knocks, noise, and echoes in a room."""
+    random = Random(seed)
+    made: list[Trial] = []
+    for index, text in enumerate([*BACKCHANNELS, *BACKCHANNELS]):
+        made.append(Trial("backchannel", _said(voice, text, HELD_OUT_MANNERS[index % 5]), False))
+    for index, text in enumerate([*INTERRUPTIONS, *MORE_INTERRUPTIONS]):
+        made.append(Trial("interruption", _said(voice, text, HELD_OUT_MANNERS[index % 5]), True))
+    made += [Trial("cough", _loud(cough(random.randrange(10**6)).samples), False) for _ in range(10)]
+    made += [Trial("knock", _loud(knock(random.randrange(10**6)).samples), False) for _ in range(10)]
+    for index in range(8):
+        burst = murmur(index, 1.5)
+        made.append(Trial("noise", 0.1 * burst / float(np.sqrt(np.mean(burst**2))), False))
+    for index, text in enumerate([*EXAMINER, *EXAMINER]):
+        dry = voice.speak(text, Manner(1.0, 1.0)).samples[: 5 * SAMPLE_RATE_HZ]
+        wet = np.convolve(dry, decaying_room(index, 0.3))[: len(dry)]
+        made.append(Trial("echo", (wet * 10 ** (-(15 + 5 * (index // 3)) / 20)).astype(np.float32), False))
+    return [Trial(t.kind, _with_silence(t.sound, i), t.interrupts) for i, t in enumerate(made)]
+
+
+async def judge(ears: Ears, trial: Trial) -> Outcome:
+    """Follows one sound as a conversation does: a look every 0.3 s, and a last one when it falls silent."""
+    taker = TurnTaker(ears.voice.new_stream())
+    said = " ".join(EXAMINER) if trial.kind == "echo" else EXAMINER[0]
+    barge: BargeIn | None = None
+    start = next_look = 0
+    whole = len(trial.sound) - len(trial.sound) % VAD_FRAME_SAMPLES
+    for frame in trial.sound[:whole].reshape(-1, VAD_FRAME_SAMPLES):
+        for signal in taker.frame(frame, examiner_speaking=True):
+            if isinstance(signal, Onset) and barge is None:
+                barge, start = BargeIn(said), signal.sample
+                next_look = taker.n_samples + int(LISTEN_EVERY_S * SAMPLE_RATE_HZ)
+            elif isinstance(signal, Withdrawn) and barge is not None:
+                return Outcome(trial.kind, trial.interrupts, True, "resume", (taker.n_samples - start) / SAMPLE_RATE_HZ)
+            elif isinstance(signal, Pause) and barge is not None:
+                await _look(ears, trial, barge, start, signal.end_sample, final=True)
+        if barge is not None and barge.decision == "wait" and taker.n_samples >= next_look:
+            await _look(ears, trial, barge, start, taker.n_samples, final=False)
+            next_look += int(LISTEN_EVERY_S * SAMPLE_RATE_HZ)
+        if barge is not None and barge.decision != "wait":
+            decided_s = (taker.n_samples - start) / SAMPLE_RATE_HZ + WORDS_S
+            return Outcome(trial.kind, trial.interrupts, True, barge.decision, decided_s)
+    return Outcome(trial.kind, trial.interrupts, barge is not None, "resume", None)
+
+
+async def _look(ears: Ears, trial: Trial, barge: BargeIn, start: int, end: int, *, final: bool) -> None:
+    clip = trial.sound[max(0, start - SAMPLE_RATE_HZ // 5) : end + (SAMPLE_RATE_HZ // 10 if final else 0)]
+    text = (await ears.transcriber.transcribe(clip)).text
+    barge.hear(text, (end - start) / SAMPLE_RATE_HZ, final=final)
+
+
+def _said(voice: AligningVoice, text: str, manner: Manner) -> Samples:
+    return voice.speak(text, manner).samples
+
+
+def _loud(sound: Samples) -> Samples:
+    return (sound / max(float(np.abs(sound).max()), 1e-6) * 0.5).astype(np.float32)
+
+
+def _with_silence(sound: Samples, seed: int) -> Samples:
+    quiet = room_tone(seed, 1.0)
+    return np.concatenate([quiet[: SAMPLE_RATE_HZ // 2], sound.astype(np.float32), quiet, quiet])
