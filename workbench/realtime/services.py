@@ -35,8 +35,14 @@ def find_question(bank: Bank, question_id: str) -> tuple[Scenario, Question]:
 
 async def judge_by_key_points(bank: Bank, ask: Judge) -> Evaluation:
     """The keyword judge, off the event loop: a long answer may take it some milliseconds."""
-    question = find_question(bank, ask.question_id)
-    return await asyncio.to_thread(grading.judge_keywords, question, ask.answer, recognition_confidence=ask.confidence)
+    scenario, question = find_question(bank, ask.question_id)
+    return await asyncio.to_thread(
+        grading.judge_keywords,
+        question,
+        ask.answer,
+        question_text=scenario.text,
+        recognition_confidence=ask.confidence,
+    )
 
 
 @dataclass(frozen=True)
