@@ -35,6 +35,8 @@ class Candidate:
         self.vocabulary = vocabulary
         self.events: list[dict[str, Any]] = []
         self.arrived = asyncio.Event()
+        self.unsaid = np.zeros(0, np.float32)
+        self.microphone: asyncio.Task[None] | None = None
         conversation.outbox.attach()
         self.task = asyncio.create_task(conversation.outbox.run(self._take))
 
@@ -61,13 +63,22 @@ class Candidate:
         """Until the examiner has finished."""
         await self.until(lambda: not self.conversation.examiner.playout.busy and bool(self.of("response.done")))
 
-    async def sound(self, samples: Samples) -> None:
-        """Feeds sound a good deal faster than it was spoken."""
-        for start in range(0, len(samples), 320):
-            self.conversation.hear(to_pcm16(samples[start : start + 320]))
-            await asyncio.sleep(0.002)
+    async def _microphone(self) -> None:
+        """Sound without a gap, silence while nothing is said, some five times as fast as it was spoken."""
+        while True:
+            chunk, self.unsaid = self.unsaid[:320], self.unsaid[320:]
+            hiss = np.full(320, 1e-3, np.float32)  # digital silence would be a muted microphone
+            hiss[: len(chunk)] = chunk
+            self.conversation.hear(to_pcm16(hiss))
+            await asyncio.sleep(0.004)
 
-    async def say(self, text: str, *, silence_s: float = 1.2, seconds: float = 0.8) -> None:
+    async def sound(self, samples: Samples) -> None:
+        """Puts sound before the microphone and waits until it has gone in."""
+        self.unsaid = np.concatenate([self.unsaid, samples])
+        while len(self.unsaid):
+            await asyncio.sleep(0.005)
+
+    async def say(self, text: str, *, silence_s: float = 0.0, seconds: float = 0.8) -> None:
         await self.sound(self.vocabulary.spoken(text, seconds))
         await self.sound(np.zeros(int(silence_s * HZ), np.float32))
 
@@ -112,9 +123,12 @@ async def viva(
     candidate = Candidate(conversation, vocabulary)
     try:
         await conversation.begin()
+        candidate.microphone = asyncio.create_task(candidate._microphone())
         yield candidate
     finally:
         candidate.task.cancel()
+        if candidate.microphone is not None:
+            candidate.microphone.cancel()
         await conversation.close()
 
 
@@ -157,14 +171,14 @@ async def test_words_over_the_examiner_stop_it_and_only_what_was_heard_is_kept(s
     async with viva(settings) as candidate:
         await candidate.until_floor("examiner")
         await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
-        await candidate.say("wait please say that again", silence_s=1.5)
+        await candidate.say("wait please say that again")
         await candidate.until(lambda: len(candidate.of("response.done")) >= 1)
         actions = [event["action"] for event in candidate.of("viva.playback")]
         assert actions[:2] == ["pause", "clear"]
         assert candidate.of("response.done")[0]["response"]["status"] == "cancelled"
-        await candidate.hear_out()
-        turns = candidate.conversation.services.store.load_session("sess_1").turns
-        first = next(turn for turn in turns if turn.role == "examiner")
+        store = candidate.conversation.services.store
+        await candidate.until(lambda: any(turn.role == "examiner" for turn in store.load_session("sess_1").turns))
+        first = next(turn for turn in store.load_session("sess_1").turns if turn.role == "examiner")
         assert first.interrupted and first.heard_text is not None and len(first.heard_text) < len(first.text)
 
 
@@ -186,7 +200,7 @@ async def test_a_stock_client_is_never_paused_and_hears_of_speech_once_it_is_wor
     async with viva(settings, options) as candidate:
         await candidate.until_floor("examiner")
         await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
-        await candidate.say("wait please say that again", silence_s=1.5)
+        await candidate.say("wait please say that again")
         await candidate.until(lambda: bool(candidate.of("input_audio_buffer.speech_started")))
         assert not candidate.of("viva.playback")
 
@@ -205,7 +219,7 @@ async def test_a_recogniser_that_stays_dead_costs_the_turn_an_apology_and_the_vi
         await candidate.hear_out()
         transcriber = candidate.conversation.services.engines.transcriber
         transcriber.failures = 1000  # type: ignore[attr-defined]
-        await candidate.say("give aspirin", silence_s=3.5)
+        await candidate.say("give aspirin")
         await candidate.until(lambda: bool(candidate.of("viva.notice")))
         assert candidate.of("viva.notice")[0]["code"] == "engine_failed"
         await candidate.hear_out()
