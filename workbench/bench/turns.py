@@ -69,7 +69,7 @@ async def measure(
     Raises:
         EngineError: An engine's weights are missing.
     """
-    ears, voice = _engines(settings, seed)
+    ears, voice = engines(settings, seed)
     places = conditions(speech_dir(settings))
     answers = make_answers(voice, HELD_OUT[:n], HELD_OUT_MANNERS, seed)
     talk = [_plain(voice, text, index) for index, text in enumerate(TALK)]
@@ -108,7 +108,8 @@ async def measure(
     return result
 
 
-def _engines(settings: Settings, seed: int) -> tuple[Ears, AligningVoice]:
+def engines(settings: Settings, seed: int) -> tuple[Ears, AligningVoice]:
+    """The engines that hear, and the voice that speaks."""
     chosen = registry.effective(settings)
     try:
         piper = models.find("piper-joe", settings.models_dir)

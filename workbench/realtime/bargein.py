@@ -22,10 +22,10 @@ TRUSTED_AFTER_S = 0.6
 """Length from which one content word in a sound still going on is believed; recognisers find words in coughs."""
 
 ECHO_SIMILARITY = 78.0
-"""Similarity (0 to 100) from which a recognised word may be one the examiner just said."""
+"""Similarity (0 to 100) from which what was recognised is what the examiner just said; recognisers garble echoes."""
 
-ECHO_SHARE = 0.6
-"""Share of such words that makes the whole an echo."""
+SHORT_ECHO_WORDS = 2
+"""Texts this short are compared word by word: their letters are found inside too many other words."""
 
 URGENT = frozenset("stop wait sorry repeat pardon excuse skip again hold hang pause moment help question".split())
 """Words that interrupt on their own."""
@@ -52,7 +52,7 @@ class BargeIn:
     """
 
     def __init__(self, examiner_words: str = "") -> None:
-        self._examiner = frozenset(words_of(examiner_words))
+        self._examiner = words_of(examiner_words)
         self._seen: frozenset[str] = frozenset()
         self.decision: Decision = "wait"
 
@@ -73,11 +73,9 @@ class BargeIn:
 
     def _weigh(self, text: str, voiced_s: float, final: bool) -> Decision:
         last_call = final or voiced_s >= DECIDE_WITHIN_S
-        words = [word for word in words_of(text) if not is_backchannel(word)]
-        if " ".join(words_of(text)) in BACKCHANNEL_PHRASES:
-            words = []
-        own = [word for word in words if not self._echoes(word)]
-        if words and 1 - len(own) / len(words) >= ECHO_SHARE:
+        said = [part for word in words_of(text) for part in word.split("-") if part]
+        own = [word for word in said if not is_backchannel(word)]
+        if " ".join(said) in BACKCHANNEL_PHRASES or self._echoes(said):
             own = []
         if any(word in URGENT for word in own):
             return "confirm"
@@ -90,8 +88,12 @@ class BargeIn:
             return "confirm"
         return "resume" if last_call else "wait"
 
-    def _echoes(self, word: str) -> bool:
-        return any(fuzz.ratio(word, said) >= ECHO_SIMILARITY for said in self._examiner)
+    def _echoes(self, said: list[str]) -> bool:
+        if len(said) > len(self._examiner) + 1:  # an echo says no more than there was
+            return False
+        if len(said) > SHORT_ECHO_WORDS:
+            return fuzz.partial_ratio(" ".join(said), " ".join(self._examiner)) >= ECHO_SIMILARITY
+        return all(any(fuzz.ratio(word, theirs) >= ECHO_SIMILARITY for theirs in self._examiner) for word in said)
 
 
 def is_backchannel(word: str) -> bool:

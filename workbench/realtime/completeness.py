@@ -81,7 +81,12 @@ WEIGHTS: dict[str, float] = {
     "trails_off": -5.13,
     "full_stop": 0.75,
 }
-"""Weights of `features`."""
+"""Weights of `features`, made by `python -m workbench.bench.fit_completeness`.
+
+Fitted on 60 synthesised answers and 16 short replies in made-up noise and rooms (387 pauses, heard by Whisper tiny.en
+and Smart Turn v3.2) and, for the words, on those texts, the question banks and the SAF training answers (MIT; Filighera
+et al. 2022), broken off at every word. Scaled so that 95 % of the finished ones reach .825.
+"""
 
 
 def words_of(text: str) -> list[str]:
@@ -150,6 +155,19 @@ _LAST_WORD: tuple[tuple[str, frozenset[str]], ...] = (
     ("last_object_verb", OBJECT_VERBS),
     ("last_adjective", ADJECTIVES),
 )
+
+
+WORD_FEATURES = (
+    *(name for name, _ in _LAST_WORD),
+    "last_adjective_ending",
+    "after_determiner",
+    "after_auxiliary",
+    "after_preposition",
+    "clause_without_verb",
+    "short_clause",
+    "only_subordinate",
+)
+"""The features of the words alone."""
 
 
 def _last_clause(text: str) -> list[str]:
