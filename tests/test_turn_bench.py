@@ -178,7 +178,7 @@ def test_the_regression_finds_the_weights_of_a_known_model() -> None:
 
 def test_words_that_end_no_sentence_weigh_against_it() -> None:
     weights = fit_words(turn_texts.FITTING)
-    for name in ("last_determiner", "last_preposition", "last_auxiliary"):
+    for name in ("last_filler", "last_conjunction", "last_determiner", "last_preposition"):
         assert weights[name] < -0.5
 
 
