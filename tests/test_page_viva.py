@@ -130,6 +130,7 @@ def _sit(candidate: Candidate, microphone: Microphone) -> dict[int, Verdict]:
             _say(candidate, microphone, _shortest(question["question_id"], meant[number]))
 
 
+@pytest.mark.timeout(900)
 def test_twelve_questions_spoken_into_the_page_end_in_a_report_with_the_recording(
     browser: Any,
     microphone: Microphone,
