@@ -27,14 +27,16 @@ WORDS = {
     "spk1_snt3": "at that high level the air is pure",
     "spk1_snt4": "a thin stripe runs down the middle",
     "spk1_snt5": "sunday is the best part of the week",
+    "spk1_snt6": "the pencils have all been used",
     "spk2_snt1": "we are sure that one war is enough",
     "spk2_snt2": "what joy there is in living",
     "spk2_snt3": "tear a thin sheet from the yellow pad",
     "spk2_snt4": "mend the coat before you go out",
     "spk2_snt5": "jump the fence and hurry up the bank",
+    "spk2_snt6": "canned pears lack full flavor",
 }
-"""What is said in each recording. The corpus's list names other Harvard sentences for `spk2_snt3` and `spk2_snt5`;
-listening, and every recogniser in every condition, says these."""
+"""What is said in each recording, Harvard sentences all. The list that comes with the corpus names others for
+`spk2_snt3` and `spk2_snt5` and none for the sixth; what is heard in them, in every condition, is this."""
 
 NOISE_LEVELS_DB = (10.0, 5.0)
 """Signal-to-noise ratios of the noisy conditions."""

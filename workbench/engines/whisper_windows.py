@@ -95,6 +95,8 @@ def stitch(left: Sequence[Word], right: Sequence[Word], from_s: float, to_s: flo
         from_s: Where the later window begins.
         to_s: Where the earlier one ends.
     """
+    if not left or not right:  # one of them heard nothing at all: what the other heard stands
+        return [*left, *right]
     a = [i for i, word in enumerate(left) if word.end_s > from_s]
     b = [j for j, word in enumerate(right) if word.start_s < to_s]
     matcher = SequenceMatcher(None, [plain(left[i].text) for i in a], [plain(right[j].text) for j in b], autojunk=False)
