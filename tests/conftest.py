@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live_server import live_server, scripted_url  # noqa: F401  (one server for all tests of a run)
 from workbench.settings import Settings
 
 REPOSITORY = Path(__file__).parent.parent

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from tests.live_server import scripted_url  # noqa: F401
 from workbench.bench.fuzz import SAMPLES, make_event, measure
 from workbench.realtime.protocol import CLIENT_EVENT_TYPES, parse_client_event
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from openai import AsyncOpenAI
 
-from tests.live_server import live_server, scripted_socket  # noqa: F401
+from tests.live_server import scripted_socket
 from tests.scripted_engines import Vocabulary
 from workbench.audio import to_pcm16
 from workbench.settings import Settings, get_settings
@@ -55,13 +55,13 @@ async def sit(
     """Sits the exam with the SDK's own connection; answers of the numbers in `spoken` are said, the rest typed."""
     seen = Sat()
     to_say: asyncio.Queue[np.ndarray] = asyncio.Queue()
-    answered: set[int] = set()
-    floor = ""
+    floor, awaiting_reply, n_sent = "", False, 0
+    options = {**EXAM, **({"speaking_rate": 1.5, "patience": "brisk"} if hurry else {})}
 
     async with AsyncOpenAI(base_url=base_url, api_key="none needed") as sdk:
         async with asyncio.timeout(timeout_s), sdk.realtime.connect(model="viva") as connection:
             pcm: Any = {"format": {"type": "audio/pcm", "rate": RATE}}
-            session: Any = {"type": "realtime", "audio": {"input": pcm, "output": pcm}, "viva": EXAM}
+            session: Any = {"type": "realtime", "audio": {"input": pcm, "output": pcm}, "viva": options}
             await connection.session.update(session=session)
 
             async def microphone() -> None:
@@ -76,7 +76,6 @@ async def sit(
                     await asyncio.sleep(0.02)
 
             async def answer(number: int) -> None:
-                answered.add(number)
                 text = book.model_answer(seen.questions[number])
                 if number in spoken:
                     to_say.put_nowait(spoken[number](text))
@@ -85,7 +84,12 @@ async def sit(
                 await connection.conversation.item.create(item=item)
                 await connection.response.create()
 
+            async def stop_examiner(after_s: float) -> None:
+                await asyncio.sleep(after_s)
+                await connection.response.cancel()
+
             sound = asyncio.create_task(microphone())
+            stopping: asyncio.Task[None] | None = None
             try:
                 async for event in connection:
                     seen.types.add(event.type)
@@ -93,7 +97,12 @@ async def sit(
                         case "error":
                             seen.errors.append(fields_of(event))
                         case "response.output_audio.delta":
+                            n_sent += len(base64.b64decode(event.delta)) // 2
                             seen.n_audio_bytes += len(base64.b64decode(event.delta))
+                        case "response.created":
+                            n_sent = 0
+                        case "response.done":
+                            awaiting_reply = False
                         case "response.output_audio_transcript.done":
                             seen.examiner_said.append(event.transcript)
                         case "conversation.item.input_audio_transcription.completed":
@@ -101,9 +110,12 @@ async def sit(
                         case "viva.question":
                             question = fields_of(event)
                             seen.questions[question["number"]] = question["question_id"]
-                            if hurry and question["number"] not in spoken:
-                                # one who reads faster than the examiner speaks
-                                await connection.response.cancel()
+                        case "viva.caption" if hurry:
+                            caption = fields_of(event)
+                            if caption["kind"] == "question" and max(seen.questions, default=0) not in spoken:
+                                # one who reads faster than the examiner speaks, once the question has begun
+                                ahead_s = max(0, caption["start_sample"] - n_sent) / RATE
+                                stopping = asyncio.create_task(stop_examiner(ahead_s + 1.5))
                         case "viva.state":
                             floor = fields_of(event)["floor"]
                         case "viva.verdict":
@@ -112,13 +124,15 @@ async def sit(
                         case "viva.report":
                             seen.report = fields_of(event)
                             return seen
-                    open_numbers = sorted(set(seen.questions) - answered)
-                    if floor == "candidate" and open_numbers:
-                        await answer(open_numbers[0])
+                    if floor == "candidate" and seen.questions and not awaiting_reply:
+                        awaiting_reply = True
+                        await answer(max(seen.questions))
             finally:
-                sound.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await sound
+                for task in (sound, stopping):
+                    if task is not None:
+                        task.cancel()
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await task
     return seen
 
 

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from tests.live_server import live_server, scripted_url  # noqa: F401
 from workbench.settings import Settings
 from workbench.simulate.answers import AnswerBook
 from workbench.simulate.behaviours import behaviour
@@ -116,7 +115,7 @@ async def test_a_spoken_viva_is_understood_and_marked_through_the_real_engines(l
     [candidate] = make_candidates(
         CohortPlan(n=1, behaviours=("knowledgeable",), seed=1, questions=2, surroundings=False), live_server_settings()
     )
-    await candidate.prepare()
+    # not prepared: only what is said is synthesised, while the question is being asked
     record = await candidate.sit(live_server.realtime, timeout_s=280)
     assert record.failure is None
     assert record.unanswered == 0
