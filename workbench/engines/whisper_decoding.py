@@ -147,7 +147,7 @@ class Recogniser:
             draft: A partial: doubtful text is left out instead of being decoded again.
             check: Called between steps, to stop work nobody waits for.
         """
-        samples = np.ascontiguousarray(np.nan_to_num(audio), dtype=np.float32)
+        samples = np.clip(np.nan_to_num(audio, posinf=0.0, neginf=0.0), -1.0, 1.0).astype(np.float32)
         windows = cut(samples)
         heard: list[_Heard] = []
         for i, window in enumerate(windows):
