@@ -100,6 +100,7 @@ def test_words_that_leave_nothing_to_wait_for(text: str, expects: str) -> None:
         ("The murmur is loudest at the apex.", "answer"),
         ("A moment, please.", "answer"),
         ("Okay.", "answer"),
+        ("I would explain.", "answer"),
         ("", "consent"),
         ("Yes, I have read it and I agree to all of it.", "consent"),
     ],

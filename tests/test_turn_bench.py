@@ -90,6 +90,7 @@ def test_pauses_are_put_between_words_and_take_nothing_away() -> None:
     for pause in answer.pauses:
         assert PAUSE_S[0] <= pause.length_s <= PAUSE_S[1]
         assert not answer.samples[pause.start : pause.end].any()
+        assert pause.length_s == pytest.approx((pause.end - pause.start) / 16_000 + 0.05, abs=0.011)
     kept = np.ones(len(answer.samples), bool)
     for pause in answer.pauses:
         kept[pause.start : pause.end] = False
@@ -126,7 +127,7 @@ def recording(texts: tuple[str, str]) -> Recording:
     """Half a second of speech, a pause of one second, half a second of speech; what was recognised is given."""
     probabilities = tuple(script("." * 10 + "#" * 16 + "." * 32 + "#" * 16 + "." * 20))
     first, last = 26 * FRAME, 74 * FRAME
-    answer = Answer("a", "", np.zeros(0, np.float32), last, (PlacedPause(first, 58 * FRAME, "clause", "x"),))
+    answer = Answer("a", "", np.zeros(0, np.float32), last, (PlacedPause(first, 58 * FRAME, "clause", "x", 1.02),))
     heard = (
         HeardPause(10 * FRAME, first, 32 * FRAME / 16_000, texts[0], 0.95),
         HeardPause(10 * FRAME, last, None, texts[1], 0.95),

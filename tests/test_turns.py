@@ -151,6 +151,21 @@ def test_no_turn_ends_while_a_voice_may_be_starting_again() -> None:
     assert isinstance(silence_until_end(taker)[0], EndOfTurn)
 
 
+def test_an_exam_answer_is_given_time_unless_nothing_is_missing() -> None:
+    needed = []
+    for enough in (False, True):
+        taker, _ = take("..##########..", expects="answer")
+        taker.evidence(1, **FINISHED, enough=enough)
+        needed.append(silence_until_end(taker)[0].needed_s)
+    assert needed == [pytest.approx(2.0, abs=0.02), pytest.approx(0.5, abs=0.05)]
+
+
+def test_a_request_in_place_of_an_answer_is_answered_quickly() -> None:
+    taker, _ = take("..##########..", expects="answer")
+    taker.evidence(1, text="Could you repeat the question, please?", end_of_turn=0.9)
+    assert silence_until_end(taker)[0].needed_s == 0.5
+
+
 def test_extra_time_stretches_the_silence() -> None:
     plain, _ = take("..##########..")
     plain.evidence(1, **FINISHED)

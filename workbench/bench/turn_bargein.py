@@ -36,6 +36,9 @@ MORE_INTERRUPTIONS = (
 )
 
 LISTEN_EVERY_S = 0.3
+ECHO_LASTS_S = 0.25
+"""From an onset to the moment the paused examiner can no longer be heard, its echo included."""
+
 WORDS_S = 0.2
 """From a look at the sound to its words."""
 
@@ -112,34 +115,52 @@ def trials(voice: AligningVoice, seed: int) -> list[Trial]:
 
 
 async def judge(ears: Ears, trial: Trial) -> Outcome:
-    """Follows one sound as a conversation does: a look every 0.3 s, and a last one when it falls silent."""
+    """Follows one sound as a conversation does: a look every 0.3 s, and a last one when it falls silent.
+
+    An onset pauses the examiner, and with it its echo; a sound that was let pass may be followed by more, so every
+    onset is judged anew, and the first that is confirmed stops the examiner.
+    """
     taker = TurnTaker(ears.voice.new_stream())
     said = " ".join(EXAMINER) if trial.kind == "echo" else EXAMINER[0]
+    hush = room_tone(9, 1.0)[:VAD_FRAME_SAMPLES]
+    fed: list[Samples] = []
+    whole = len(trial.sound) - len(trial.sound) % VAD_FRAME_SAMPLES
+    left = list(trial.sound[:whole].reshape(-1, VAD_FRAME_SAMPLES))[::-1]
     barge: BargeIn | None = None
     start = next_look = 0
-    whole = len(trial.sound) - len(trial.sound) % VAD_FRAME_SAMPLES
-    for frame in trial.sound[:whole].reshape(-1, VAD_FRAME_SAMPLES):
+    first_s: float | None = None
+    heard = False
+    while left:
+        paused = barge is not None and trial.kind == "echo" and taker.n_samples - start > ECHO_LASTS_S * SAMPLE_RATE_HZ
+        frame = hush if paused else left.pop()
+        fed.append(frame)
+        decision: Decision = "wait"
         for signal in taker.frame(frame, examiner_speaking=True):
-            if isinstance(signal, Onset) and barge is None:
-                barge, start = BargeIn(said), signal.sample
+            if isinstance(signal, Onset):
+                barge, start, heard = BargeIn(said), signal.sample, True
                 next_look = taker.n_samples + int(LISTEN_EVERY_S * SAMPLE_RATE_HZ)
-            elif isinstance(signal, Withdrawn) and barge is not None:
-                return Outcome(trial.kind, trial.interrupts, True, "resume", (taker.n_samples - start) / SAMPLE_RATE_HZ)
+            elif isinstance(signal, Withdrawn):
+                decision = "resume"
             elif isinstance(signal, Pause) and barge is not None:
-                await _look(ears, trial, barge, start, signal.end_sample, final=True)
-        if barge is not None and barge.decision == "wait" and taker.n_samples >= next_look:
-            await _look(ears, trial, barge, start, taker.n_samples, final=False)
+                decision = await _look(ears, fed, barge, start, signal.end_sample, final=True)
+        if barge is not None and decision == "wait" and taker.n_samples >= next_look:
+            decision = await _look(ears, fed, barge, start, taker.n_samples, final=False)
             next_look += int(LISTEN_EVERY_S * SAMPLE_RATE_HZ)
-        if barge is not None and barge.decision != "wait":
+        if barge is not None and decision != "wait":
             decided_s = (taker.n_samples - start) / SAMPLE_RATE_HZ + WORDS_S
-            return Outcome(trial.kind, trial.interrupts, True, barge.decision, decided_s)
-    return Outcome(trial.kind, trial.interrupts, barge is not None, "resume", None)
+            first_s = decided_s if first_s is None else first_s
+            if decision == "confirm":
+                return Outcome(trial.kind, trial.interrupts, True, "confirm", decided_s)
+            taker.reset()
+            barge = None
+    return Outcome(trial.kind, trial.interrupts, heard, "resume", first_s)
 
 
-async def _look(ears: Ears, trial: Trial, barge: BargeIn, start: int, end: int, *, final: bool) -> None:
-    clip = trial.sound[max(0, start - SAMPLE_RATE_HZ // 5) : end + (SAMPLE_RATE_HZ // 10 if final else 0)]
+async def _look(ears: Ears, fed: list[Samples], barge: BargeIn, start: int, end: int, *, final: bool) -> Decision:
+    sound = np.concatenate(fed)
+    clip = sound[max(0, start - SAMPLE_RATE_HZ // 5) : end + (SAMPLE_RATE_HZ // 10 if final else 0)]
     text = (await ears.transcriber.transcribe(clip)).text
-    barge.hear(text, (end - start) / SAMPLE_RATE_HZ, final=final)
+    return barge.hear(text, (end - start) / SAMPLE_RATE_HZ, final=final)
 
 
 def _said(voice: AligningVoice, text: str, manner: Manner) -> Samples:

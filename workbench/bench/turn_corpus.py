@@ -21,7 +21,15 @@ import soxr
 from workbench.engines.base import SAMPLE_RATE_HZ, Samples
 from workbench.realtime.completeness import OPEN_WORDS, words_of
 from workbench.realtime.word_classes import FILLERS
-from workbench.simulate.sound import at_speech_level, read_wav, room_tone, voiced_bounds
+from workbench.simulate.sound import (
+    AUDIBLE_DBFS,
+    WINDOW_S,
+    at_speech_level,
+    read_wav,
+    room_tone,
+    voiced_bounds,
+    window_levels,
+)
 
 PauseKind = Literal["phrase", "joint", "filler", "clause", "sentence"]
 """Where a pause is: inside a phrase, after a function word, after a filler, before a clause, between sentences."""
@@ -69,17 +77,16 @@ class Spoken:
 
 @dataclass(frozen=True)
 class PlacedPause:
-    """Silence put into an answer: from `start` to `end` nothing is said, end excluded."""
+    """Silence inside an answer: from `start` to `end` silence was put in, end excluded.
+
+    `length_s` is the whole stretch without sound, what was silent there already included.
+    """
 
     start: int
     end: int
     kind: PauseKind
     after: str
-
-    @property
-    def length_s(self) -> float:
-        """Seconds of silence put in; the stretch between the words may be a little longer."""
-        return (self.end - self.start) / SAMPLE_RATE_HZ
+    length_s: float
 
 
 @dataclass(frozen=True)
@@ -259,10 +266,25 @@ def with_pauses(
         if free and len(chosen) < count:
             chosen[random.choice(free)] = kind
     cuts = []
+    lengths_s = []
     for index, kind in sorted(chosen.items()):
         here, there = spoken.words[index], spoken.words[index + 1]
-        cuts.append((quietest(spoken.samples, (here.end + there.start) // 2), kind, here.text))
-    return cut_open(spoken.samples, cuts, [random.uniform(*PAUSE_S) for _ in cuts], name, text_of(spoken))
+        cut = quietest(spoken.samples, (here.end + there.start) // 2)
+        cuts.append((cut, kind, here.text))
+        lengths_s.append(max(0.02, random.uniform(*PAUSE_S) - silence_around(spoken.samples, cut)))
+    return cut_open(spoken.samples, cuts, lengths_s, name, text_of(spoken))
+
+
+def silence_around(samples: Samples, cut: int) -> float:
+    """Seconds of silence there already are at a place: a comma's own gap counts towards the pause made of it."""
+    size = int(WINDOW_S * SAMPLE_RATE_HZ)
+    before = window_levels(samples[max(0, cut - SAMPLE_RATE_HZ) : cut][::-1], SAMPLE_RATE_HZ)
+    after = window_levels(samples[cut : cut + SAMPLE_RATE_HZ], SAMPLE_RATE_HZ)
+    quiet = 0
+    for levels in (before, after):
+        loud = np.flatnonzero(levels >= AUDIBLE_DBFS)
+        quiet += int(loud[0]) if loud.size else len(levels)
+    return quiet * size / SAMPLE_RATE_HZ
 
 
 def text_of(spoken: Spoken) -> str:
@@ -286,7 +308,8 @@ def cut_open(
             piece[:fade] *= ramp
         silence = np.zeros(int(length_s * SAMPLE_RATE_HZ), np.float32)
         position += len(piece)
-        pauses.append(PlacedPause(position, position + len(silence), kind, after))
+        whole_s = length_s + silence_around(samples, cut)
+        pauses.append(PlacedPause(position, position + len(silence), kind, after, whole_s))
         pieces += [piece, silence]
         position += len(silence)
         before = cut

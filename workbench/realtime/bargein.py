@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from num2words import num2words
 from rapidfuzz import fuzz
 
 from workbench.realtime.completeness import words_of
@@ -19,7 +20,13 @@ DECIDE_WITHIN_S = 1.2
 """From the onset; what is undecided then is decided by what there is."""
 
 TRUSTED_AFTER_S = 0.6
-"""Length from which one content word in a sound still going on is believed; recognisers find words in coughs."""
+"""Length from which words in a sound still going on are believed; in less, recognisers hear what was not said."""
+
+FASTEST_WORDS_PER_S = 7.5
+"""Nobody says more; words beyond it were invented from a scrap of sound."""
+
+LIGHT_SENTENCE_WORDS = 3
+"""Words that make a sentence even when each is light: "what is it"."""
 
 ECHO_SIMILARITY = 78.0
 """Similarity (0 to 100) from which what was recognised is what the examiner just said; recognisers garble echoes."""
@@ -40,7 +47,7 @@ BACKCHANNEL_PHRASES = frozenset(
     ("i see", "i understand", "of course", "got it", "makes sense", "fair enough", "thank you", "thanks", "i know")
 )
 
-INVENTED = frozenset("you the a i bye so and it thanks but what's he she to of in is we".split())
+INVENTED = frozenset("you the a i bye so and it thanks but what's he she to of in at on is we".split())
 """What recognisers make of noise, and words too light to stop anyone alone."""
 
 
@@ -52,7 +59,7 @@ class BargeIn:
     """
 
     def __init__(self, examiner_words: str = "") -> None:
-        self._examiner = words_of(examiner_words)
+        self._examiner = _spelled(examiner_words)
         self._seen: frozenset[str] = frozenset()
         self.decision: Decision = "wait"
 
@@ -73,18 +80,17 @@ class BargeIn:
 
     def _weigh(self, text: str, voiced_s: float, final: bool) -> Decision:
         last_call = final or voiced_s >= DECIDE_WITHIN_S
-        said = [part for word in words_of(text) for part in word.split("-") if part]
+        said = _spelled(text)
         own = [word for word in said if not is_backchannel(word)]
-        if " ".join(said) in BACKCHANNEL_PHRASES or self._echoes(said):
+        too_many = len(said) > 1 and len(said) > FASTEST_WORDS_PER_S * voiced_s
+        if too_many or " ".join(said) in BACKCHANNEL_PHRASES or self._echoes(said):
             own = []
         if any(word in URGENT for word in own):
             return "confirm"
         content = frozenset(word for word in own if word not in INVENTED)
         believed = last_call or voiced_s >= TRUSTED_AFTER_S or bool(content & self._seen)
         self._seen = content
-        if content and (len(own) >= 2 or believed):
-            return "confirm"
-        if len(own) >= 3:  # "what is it": light words, but a sentence
+        if believed and (content or len(own) >= LIGHT_SENTENCE_WORDS):
             return "confirm"
         return "resume" if last_call else "wait"
 
@@ -93,7 +99,23 @@ class BargeIn:
             return False
         if len(said) > SHORT_ECHO_WORDS:
             return fuzz.partial_ratio(" ".join(said), " ".join(self._examiner)) >= ECHO_SIMILARITY
-        return all(any(fuzz.ratio(word, theirs) >= ECHO_SIMILARITY for theirs in self._examiner) for word in said)
+        heavy = [word for word in said if word not in INVENTED] or said
+        return all(any(_alike(word, theirs) for theirs in self._examiner) for word in heavy)
+
+
+def _alike(word: str, theirs: str) -> bool:
+    return fuzz.ratio(word, theirs) >= ECHO_SIMILARITY or (len(word) >= 3 and theirs.startswith(word))
+
+
+def _spelled(text: str) -> list[str]:
+    """The words in lower case, numbers spelled out as they are spoken, compounds taken apart."""
+    words: list[str] = []
+    for word in words_of(text):
+        if word[0].isdigit():
+            number = float(word.replace(",", "")) if word.count(".") <= 1 else 0.0
+            word = num2words(int(number) if number.is_integer() else number)
+        words += [part for part in word.replace(",", "").replace(" ", "-").split("-") if part]
+    return words
 
 
 def is_backchannel(word: str) -> bool:

@@ -54,6 +54,11 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 
+_ABOUT_THE_CASE = re.compile(
+    r"\b(i would|i'd|you would|we would|one would)\b(?! (like|love|prefer|rather))", re.IGNORECASE
+)
+"""What one would do for a patient ("I would explain") is an answer, though the same verb asks the examiner for it."""
+
 _WORD = re.compile(r"[a-z][a-z'\-]*|\d+(?:[.,]\d+)*", re.IGNORECASE)
 
 WEIGHTS: dict[str, float] = {
@@ -211,6 +216,8 @@ def settles(text: str, expects: Expects = "anything") -> bool:
         return False
     if expects in ("name", "consent", "area"):
         return len(words) <= CLOSED_REPLY_WORDS
+    if _ABOUT_THE_CASE.search(text):
+        return False
     request = understand(text, "question") if expects == "answer" else None
     return request is not None and request.kind not in ("moment", "nothing")
 

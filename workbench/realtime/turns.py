@@ -166,6 +166,7 @@ TurnSignal = Onset | Pause | Resume | EndOfTurn | Withdrawn
 class _Evidence:
     text: str | None = None
     end_of_turn: float | None = None
+    enough: bool = False
 
 
 class TurnTaker:
@@ -237,7 +238,12 @@ class TurnTaker:
         return self._in_pause(voiced)
 
     def evidence(
-        self, pause_id: int, *, text: str | None = None, end_of_turn: float | None = None
+        self,
+        pause_id: int,
+        *,
+        text: str | None = None,
+        end_of_turn: float | None = None,
+        enough: bool = False,
     ) -> tuple[TurnSignal, ...]:
         """Takes what is known about a pause by now; late, partial and repeated evidence is fine, none is too.
 
@@ -245,6 +251,8 @@ class TurnTaker:
             pause_id: The pause it belongs to; evidence about an older one is ignored.
             text: The whole turn's words; empty when there were none, None when not known.
             end_of_turn: Probability of the end-of-turn model, None when not known.
+            enough: Whether the answer already holds all that was asked for, so that nothing is lost by ending it here:
+                it then waits `finished_s`, not `answer_s`.
 
         Returns:
             The end of the turn when the silence has lasted long enough already.
@@ -256,6 +264,7 @@ class TurnTaker:
             known,
             text=known.text if text is None else text,
             end_of_turn=known.end_of_turn if end_of_turn is None else end_of_turn,
+            enough=known.enough or enough,
         )
         if text is not None and not text.strip() and self._voiced_s < WORDLESS_S:
             return self._withdraw()
@@ -358,7 +367,8 @@ class TurnTaker:
             complete = UNKNOWN_COMPLETENESS
         else:
             complete = completeness(known.text, known.end_of_turn, self.expects)
-        in_answer = self.expects == "answer" and not (known.text and settles(known.text, self.expects))
+        settled = known.enough or bool(known.text and settles(known.text, self.expects))
+        in_answer = self.expects == "answer" and not settled
         needed_s = self.patience.needed_s(complete, in_answer=in_answer)
         if known.text and asks_for_time(known.text):
             needed_s = self.patience.unfinished_s * TIME_ASKED_FACTOR
