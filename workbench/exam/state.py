@@ -178,6 +178,8 @@ class ExamState:
     @property
     def expects(self) -> Expects:
         """What kind of turn comes next."""
+        if self.setup.mode == "talk":
+            return "anything"
         if self.phase == "name":
             return "name"
         if self.phase in ("consent", "confirm_stop"):
