@@ -15,6 +15,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +56,9 @@ OVERTIME_S = 12.0
 BARGE_LISTEN_EVERY_S = 0.3
 ECHO_AHEAD_S = 0.3
 """The echo of words this far ahead of the last report may be heard already."""
+
+PREPARE_AHEAD_S = 1.2
+"""How long before the turn would end the sound of the reply is begun."""
 
 SLOW_S = 3.0
 """A reply that takes longer than this is announced as slow."""
@@ -311,6 +315,7 @@ class Conversation:
         draft = self.draft
         if draft is None or draft.pause_id != signal.pause_id:
             draft = self._begin_draft(signal.pause_id, signal.start_sample, signal.end_sample)
+        draft.over.set()
         draft.times.endpoint = self.clock()
         draft.times.needed_s = signal.needed_s
         self.draft = None
@@ -357,6 +362,12 @@ class Conversation:
         heard = exam.Heard(text, self.exam_clock.now(), confidence=confidence)
         draft.outcome = await self.examiner.consider(heard, base=base, instead=instead)
         draft.times.judged = self.clock()
+        if await self.examiner.lacks_nothing(draft.outcome):
+            for signal in self.listener.turns.evidence(draft.pause_id, enough=True):
+                self._signal(signal)
+        with suppress(TimeoutError):  # sound made long before it is heard is mostly made in vain
+            left_s = self.listener.turns.silence_left_s() - PREPARE_AHEAD_S
+            await asyncio.wait_for(draft.over.wait(), max(0.0, left_s))
         if draft.outcome.lines:
             draft.prepared = self.examiner.prepare(draft.outcome.lines)
 

@@ -101,6 +101,7 @@ class Draft:
     task: asyncio.Task[None] | None = None
     planning: asyncio.Task[None] | None = None
     planned: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     transcript: Transcript | None = None
     text: str = ""
     outcome: Outcome | None = None

@@ -146,6 +146,14 @@ class Examiner:
         answer = event.text if answers and isinstance(event, exam.Heard) else None
         return Outcome(step.state, tuple(effects), lines, tuple(waiting), base, answer)
 
+    async def lacks_nothing(self, outcome: Outcome) -> bool:
+        """Whether the answer of this outcome covers every key point, so that nothing is lost by ending it here."""
+        if outcome.answer is None:
+            return False
+        marks = [effect.evaluation for effect in outcome.effects if isinstance(effect, exam.SaveMark)]
+        marks += [await self.services.judge(self.bank, ask) for ask in outcome.judging]
+        return any(mark.evidence and all(point.status == "covered" for point in mark.evidence) for mark in marks)
+
     async def happen(
         self,
         event: exam.Event,

@@ -270,6 +270,12 @@ class TurnTaker:
             return self._withdraw()
         return self._end_if_due()
 
+    def silence_left_s(self) -> float:
+        """Seconds of silence until the pause under way ends the turn, by what is known now; 0 outside a pause."""
+        if self._state != "paused":
+            return 0.0
+        return max(0.0, self._needed_s() - (self.n_samples - self._end) / SAMPLE_RATE_HZ)
+
     def grant(self, seconds: float) -> None:
         """Gives the candidate time: a pause under way lasts at least so long, and so may every unfinished sentence."""
         self._granted_until = max(self._granted_until, self.n_samples + int(seconds * SAMPLE_RATE_HZ))
