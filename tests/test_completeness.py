@@ -49,7 +49,7 @@ def test_the_sound_alone_holds_no_finished_sentence(text: str) -> None:
 )
 @pytest.mark.parametrize("sound", [0.01, 0.5, 0.99])
 def test_no_sound_finishes_a_sentence_on_a_word_that_ends_none(text: str, sound: float) -> None:
-    assert completeness(text, sound) <= 0.25
+    assert completeness(text, sound) <= 0.1
 
 
 @pytest.mark.parametrize(
