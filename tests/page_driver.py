@@ -104,9 +104,14 @@ class Candidate:
             self.page.wait_for_timeout(30)
         return answer
 
-    def overflow(self) -> int:
-        """Pixels by which the page is wider than the window."""
-        return int(self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+    def overflow(self) -> list[str]:
+        """Visible elements that reach beyond the right edge of the window."""
+        beyond: list[str] = self.page.evaluate("""() =>
+          [...document.querySelectorAll("#viva-page *")]
+            .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 1)
+            .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1)
+            .map((one) => one.outerHTML.slice(0, 80))""")
+        return beyond
 
     def close(self) -> None:
         """Leaves; a script error on the way fails the test."""

@@ -104,10 +104,9 @@ export class Log {
     for (const { span } of unheard) span.remove();
     response.words = response.words.filter((word) => word.start < nSamples);
     response.entry.dataset.interrupted = "true";
-    response.text.append(make("span", { class: "viva-cut", text: " — interrupted" }));
-    if (response.words.length === 0) {
-      response.entry.remove();
-    }
+    const last = response.words.at(-1);
+    if (last) last.span.parentElement.append(make("span", { class: "viva-cut", text: " — interrupted" }));
+    else response.entry.remove();
   }
 
   highlight(id) {

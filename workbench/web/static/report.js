@@ -77,7 +77,7 @@ function playButton({ startS, endS, who }) {
   const button = make("button", {
     type: "button",
     class: "viva-listen",
-    "aria-label": who === "examiner" ? "Listen to the examiner" : "Listen to your answer",
+    "aria-label": who === "examiner" ? "Listen to the examiner" : "Listen to yourself",
     text: "▶",
   });
   button.addEventListener("click", () => {
@@ -105,7 +105,7 @@ async function enrich(event, rootUrl) {
   } catch {
     return; // the page's own account stands
   }
-  const recording = stored.session?.recording_url;
+  const recording = stored.audio_url;
   if (recording) {
     byId("report-audio").src = new URL(recording, rootUrl).href;
     show("report-audio");
@@ -123,13 +123,12 @@ async function enrich(event, rootUrl) {
       card.querySelector(".viva-answer").prepend(playButton({ startS: answer.start_s, endS: answer.end_s, who: "candidate" }));
     }
   }
-  const turns = stored.turns ?? [];
-  if (turns.length > 0) {
+  if (stored.transcript?.length > 0) {
     drawTranscript(
-      turns.map((turn) => ({
-        who: turn.role,
-        text: turn.heard_text ?? turn.corrected_text ?? turn.text,
-        startS: recording && !turn.typed ? turn.start_s : undefined,
+      stored.transcript.map((turn) => ({
+        ...turn,
+        text: turn.interrupted ? `${turn.text} — interrupted` : turn.text,
+        startS: recording && turn.end_s > turn.start_s ? turn.start_s : undefined,
         endS: turn.end_s,
       })),
     );
