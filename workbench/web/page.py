@@ -27,6 +27,7 @@ MODES = [
     ("Talk: free conversation, no marks", "talk"),
 ]
 PATIENCE = [("Brisk", "brisk"), ("Normal", "default"), ("Patient", "patient")]
+STYLES = ("frame.css", "parts.css", "viva.css")
 CONSENT_NEEDED = "Please read the terms above and tick the box to agree."
 VOICES = [("Normal", 1.0), ("Slower", 0.85), ("Slowest", 0.7)]
 
@@ -160,7 +161,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": _theme(),
         # a link rather than `css`: Gradio rewrites the rules of the latter
-        "head": f'<link rel="stylesheet" href="{static_url("viva.css")}" />',
+        "head": "".join(f'<link rel="stylesheet" href="{static_url(name)}" />' for name in STYLES),
         "footer_links": [],
         "run_history": False,
         "pwa": False,

@@ -6,15 +6,16 @@
 import { microphoneAdvice } from "./advice.js";
 import { MicrophoneError, Sound } from "./audio.js";
 import { MicrophoneCheck } from "./check.js";
+import { listen } from "./controls.js";
 import { byId, show, write } from "./dom.js";
 import { Live } from "./live.js";
 import { Log } from "./log.js";
 import { forget, remember, remembered } from "./memory.js";
+import { hideProblem, problem } from "./problem.js";
 import { drawReport } from "./report.js";
 
 const INPUT_RATE_HZ = 16000;
 const OUTPUT_RATE_HZ = 24000;
-const SHORTCUTS = { KeyR: "repeat", KeyW: "rephrase", KeyM: "moment", KeyS: "skip" };
 /** Address everything is relative to: this file lies at ROOT/viva/static/VERSION/viva.js. */
 const ROOT = new URL("../../../", import.meta.url).href;
 
@@ -28,7 +29,7 @@ class Page {
     this.choice = null;
     this.verdicts = new Map();
     this.report = null;
-    this.listen();
+    listen(this);
     this.offerToContinue();
   }
 
@@ -264,7 +265,8 @@ class Page {
       );
     } else if (state === "refused") {
       this.end("setup");
-      problem("The viva could not be opened", reason || "The ticket was not accepted. Reload the page and start again.");
+      const title = this.live.state ? "The viva was closed here" : "The viva could not be opened";
+      problem(title, reason || "The ticket was not accepted. Reload the page and start again.");
     } else if (state === "closed") {
       say("");
       if (this.report) this.showReport();
@@ -318,67 +320,6 @@ class Page {
     this.sound.closeSpeaker();
     this.wakeLock?.release().catch(() => {});
     this.view(view);
-  }
-
-  listen() {
-    const on = (id, what) => byId(id).addEventListener("click", what);
-    document.addEventListener("click", (event) => {
-      if (event.target.closest?.("#viva-start, .viva-button")) this.sound.unlock();
-    });
-    for (const button of document.querySelectorAll("#viva-live [data-command]")) {
-      button.addEventListener("click", () => this.command(button.dataset.command));
-    }
-    on("end", () => this.askEnd());
-    on("end-no", () => this.closeEnd("cancel"));
-    on("end-yes", () => this.closeEnd("confirm"));
-    byId("end-dialog").addEventListener("cancel", (event) => {
-      event.preventDefault();
-      this.closeEnd("cancel");
-    });
-    on("consent-yes", () => this.consent(true));
-    on("consent-no", () => this.consent(false));
-    on("queue-leave", () => this.end("setup"));
-    on("again", () => location.reload());
-    on("problem-type", () => this.typeInstead());
-    on("problem-close", hideProblem);
-    on("continue-yes", () => this.resume());
-    on("continue-no", () => {
-      forget();
-      show("continue", false);
-    });
-    byId("captions-toggle").addEventListener("change", () => this.drawCaptions());
-    const text = byId("typed-text");
-    byId("typed").addEventListener("submit", (event) => {
-      event.preventDefault();
-      if (text.value.trim()) this.typed(text.value.trim());
-      text.value = "";
-    });
-    text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-        event.preventDefault();
-        byId("typed").requestSubmit();
-      }
-    });
-    document.addEventListener("keydown", (event) => this.key(event));
-    window.addEventListener("online", () => this.worker?.postMessage({ type: "retry" }));
-    window.addEventListener("offline", () => this.worker?.postMessage({ type: "offline" }));
-    this.sound.onInterrupted = (interrupted) => {
-      if (interrupted && this.view() === "live") this.live.notice("The sound was interrupted. Press any button to go on.");
-    };
-    this.sound.onMicrophoneLost = () => {
-      if (this.view() === "live") this.microphoneProblem(new MicrophoneError("absent"), () => this.reopenMicrophone());
-    };
-  }
-
-  key(event) {
-    if (!event.altKey || event.ctrlKey || event.metaKey || this.view() !== "live") return;
-    if (byId("end-dialog").open) return;
-    if (SHORTCUTS[event.code]) this.command(SHORTCUTS[event.code]);
-    else if (event.code === "KeyP") this.command(byId("pause").dataset.command);
-    else if (event.code === "KeyQ") this.askEnd();
-    else if (event.code === "KeyT") byId("typed-text").focus();
-    else return;
-    event.preventDefault();
   }
 
   closeEnd(command) {
@@ -442,32 +383,12 @@ class Page {
   }
 }
 
-let retryProblem = null;
-
-function problem(title, text, retry = null, typed = false) {
-  write("problem-title", title);
-  write("problem-text", text);
-  show("problem-retry", Boolean(retry));
-  show("problem-type", typed);
-  retryProblem = retry;
-  show("problem");
-  byId("problem").scrollIntoView({ block: "nearest" });
-}
-
-function hideProblem() {
-  show("problem", false);
-}
-
 let page = null;
 
 /** Called once the panel is in the document. */
 export function mount() {
   if (page) return page;
   page = new Page();
-  byId("problem-retry").addEventListener("click", () => {
-    hideProblem();
-    retryProblem?.();
-  });
   window.viva = page;
   document.body.dataset.viva = "setup";
   return page;
