@@ -9,7 +9,8 @@ Two logistic regressions, one on top of the other, so that few recordings suffic
    the words' score, the end-of-turn model and the punctuation tell last pauses from inner ones.
 
 The result is scaled so that all but `SLOW_SHARE` of the finished answers reach `QUICK`, the completeness at which the
-default patience waits 0.7 s, about 0.85 s from the last voiced sample to the decision. Nothing held out (`turn_texts.HELD_OUT`) is looked at.
+default patience waits 0.7 s, about 0.85 s from the last voiced sample to the decision. Nothing held out
+(`turn_texts.HELD_OUT`) is looked at.
 """
 
 from __future__ import annotations
