@@ -97,6 +97,24 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"')]*\s+")
 _CLAUSE_END = re.compile(r"[.!?…]+[\"')]*\s+|[,;]\s+|\s+[–—-]\s+")
 
 
+EARLY_WORDS = 4
+"""Words from which the beginning of a line is released before a linking word: nobody waits for its first comma."""
+
+_LINK = re.compile(
+    r"\s+(?=(?:and|but|because|which|that|who|what|how|when|where|if|to|of|in|on|at|for|with|from|by|as|so|than|about)\s)",
+    re.IGNORECASE,
+)
+
+
+def _early(rest: str) -> str | None:
+    """The first words of a line still without a comma, up to a place where a speaker may take breath."""
+    for match in _LINK.finditer(rest):
+        head = rest[: match.start()]
+        if len(head.split()) >= EARLY_WORDS:
+            return head
+    return None
+
+
 class GuardedStream:
     """Releases a streaming line as soon as it is safe: its first clause, then whole sentences. No thread, no clock.
 
@@ -164,7 +182,7 @@ class GuardedStream:
             clause = rest[: match.end()].strip()
             if len(clause.split()) >= MIN_CLAUSE_WORDS and not ABBREVIATION.search(clause):
                 return clause
-        return None
+        return None if self._released else _early(rest)
 
     def finish(self) -> Outcome:
         """The model has stopped, by itself or because it was stopped: what is still to be said."""

@@ -416,19 +416,24 @@ class Conversation:
             return
         for event in telling.turn_taken(self.listener.item_id, draft.text, draft.start, draft.end):
             self.outbox.put(event)
-        clip = self.listener.ear.clip(draft.start, draft.end)
-        self._spawn(self._keep_turn(draft, clip, self.examiner.state.number or None), "keep-turn")
+        clip, begin = self.listener.clip(draft.start, draft.end)
+        terms, number = self.examiner.state.key_terms, self.examiner.state.number or None
+        self._spawn(self._keep_turn(draft, clip, self.keeper.seconds(begin), terms, number), "keep-turn")
         await self.examiner.commit(draft.outcome, prepared=draft.prepared, times=draft.times)
         self.listener.turns.expects = self.examiner.state.expects
 
-    async def _keep_turn(self, draft: Draft, clip: Samples, number: int | None) -> None:
+    async def _keep_turn(
+        self, draft: Draft, clip: Samples, begin_s: float, key_terms: tuple[str, ...], number: int | None
+    ) -> None:
         """Keeps the words with their times, which take one more pass nobody waits for."""
         start_s, end_s = self.keeper.seconds(draft.start), self.keeper.seconds(draft.end)
         words: tuple[Word, ...] = ()
         try:
-            found = await self.services.engines.transcriber.transcribe(clip, with_words=True, priority="idle")
+            found = await self.services.engines.transcriber.transcribe(
+                clip, key_terms=key_terms, with_words=True, priority="soon"
+            )
             words = tuple(
-                replace(word, start_s=word.start_s + start_s, end_s=word.end_s + start_s) for word in found.words
+                replace(word, start_s=word.start_s + begin_s, end_s=word.end_s + begin_s) for word in found.words
             )
         except EngineError as error:
             log.warning("no word times for a turn: %s", error)

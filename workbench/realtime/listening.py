@@ -108,6 +108,11 @@ class Listener:
         end = self.ear.n_samples if end is None else end
         return 0.0 if self.turn_start is None else max(0.0, (end - self.turn_start) / SAMPLE_RATE_HZ)
 
+    def clip(self, start: int, end: int) -> tuple[Samples, int]:
+        """The sound between two absolute samples with a little before and after, and where it begins."""
+        begin = max(0, start - int(BEFORE_S * SAMPLE_RATE_HZ))
+        return self.ear.clip(begin, end + int(AFTER_S * SAMPLE_RATE_HZ)), begin
+
     async def recognise(self, start: int, end: int, *, partial: bool = False) -> Transcript:
         """The words between two absolute samples.
 
@@ -115,7 +120,7 @@ class Listener:
             EngineError: The recogniser failed.
             TimeoutError: It did not answer in time.
         """
-        clip = self.ear.clip(max(0, start - int(BEFORE_S * SAMPLE_RATE_HZ)), end + int(AFTER_S * SAMPLE_RATE_HZ))
+        clip, _ = self.clip(start, end)
         async with asyncio.timeout(self.timeout_s):
             return await self.engines.transcriber.transcribe(
                 clip, key_terms=self.key_terms(), priority="idle" if partial else "now"
