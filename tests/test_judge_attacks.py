@@ -154,6 +154,8 @@ def test_there_are_at_least_forty_attacks_on_each_question() -> None:
 
 
 def test_a_terse_answer_without_verbs_is_no_heap() -> None:
-    answer = "After three shocks: one of adrenaline, three hundred of amiodarone. Repeat the adrenaline every other cycle."
+    answer = (
+        "After three shocks: one of adrenaline, three hundred of amiodarone. Repeat the adrenaline every other cycle."
+    )
     mark = judge_keywords(AREA.question("card-arrest-drugs"), answer)
     assert mark.verdict != "incorrect"

@@ -147,9 +147,7 @@ class Synthesizer(Protocol):
     async def warm_up(self) -> None:
         """Loads the voice and speaks a phrase of realistic length once."""
 
-    def stream(
-        self, text: str, *, rate: float = 1.0, priority: Priority = "now"
-    ) -> AsyncGenerator[Samples, None]:
+    def stream(self, text: str, *, rate: float = 1.0, priority: Priority = "now") -> AsyncGenerator[Samples, None]:
         """Yields audio at `sample_rate_hz` in chunks of any length, leading silence trimmed to about 10 ms.
 
         Args:

@@ -85,9 +85,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "status IN ('running', 'finished', 'stopped', 'abandoned')", name=op.f("ck_sessions_status")
         ),
-        sa.ForeignKeyConstraint(
-            ["bank_id"], ["question_banks.id"], name=op.f("fk_sessions_bank_id_question_banks")
-        ),
+        sa.ForeignKeyConstraint(["bank_id"], ["question_banks.id"], name=op.f("fk_sessions_bank_id_question_banks")),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
@@ -128,9 +126,7 @@ def upgrade() -> None:
         sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("evidence", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "verdict IN ('correct', 'partial', 'incorrect')", name=op.f("ck_evaluations_verdict")
-        ),
+        sa.CheckConstraint("verdict IN ('correct', 'partial', 'incorrect')", name=op.f("ck_evaluations_verdict")),
         sa.CheckConstraint("points >= 0 AND points <= 10", name=op.f("ck_evaluations_points")),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -203,9 +199,7 @@ def upgrade() -> None:
         sa.Column("start_s", sa.Double(), nullable=False),
         sa.Column("end_s", sa.Double(), nullable=False),
         sa.Column("probability", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["turn_id"], ["turns.id"], name=op.f("fk_words_turn_id_turns"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_words_turn_id_turns"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_words")),
         sa.UniqueConstraint("turn_id", "position", name=op.f("uq_words_turn_id_position")),
     )
