@@ -21,7 +21,7 @@ from workbench.simulate.behaviours import (
     hesitating,
 )
 from workbench.simulate.microphone import Microphone
-from workbench.simulate.sound import Clip, cough, joined, knock, room_tone, voiced_bounds
+from workbench.simulate.sound import Clip, cough, hum, joined, knock, room_tone, voiced_bounds
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_silence_has_no_voice():
     assert joined([1.0]).last_voiced == 0
 
 
-@pytest.mark.parametrize("make", [cough, knock])
+@pytest.mark.parametrize("make", [cough, hum, knock])
 def test_noises_are_short_loud_and_the_same_for_the_same_seed(make):
     clip = make(5)
     assert 0.02 < clip.voiced_s < 1.2

@@ -1,7 +1,7 @@
 """`viva bench bargein`: how fast the examiner falls silent when talked over, and what it takes for that by mistake.
 
 Interruptions ask for the question again, so that the examiner can be interrupted again. What must not stop it: short
-encouragement ("mm hm"), coughs, desk noises, a passage of recorded noise, and its own voice leaking into the
+encouragement ("okay", "mm-hm"), coughs, desk noises, a passage of recorded noise, and its own voice leaking into the
 microphone (30 dB below what is played: what a browser's echo cancellation leaves).
 """
 
@@ -121,7 +121,8 @@ async def _clips(settings: Settings, random: Random) -> dict[str, list[Clip]]:
     try:
         made = {
             "interruption": [await studio.say(text, voice) for text in INTERRUPTIONS for voice in VOICES],
-            "backchannel": [await studio.say(text, voice) for text in BACKCHANNELS for voice in VOICES[:4]],
+            "backchannel": [await studio.say(text, voice) for text in BACKCHANNELS for voice in VOICES[:4]]
+            + [studio.noise("hum", random.randrange(10**6)) for _ in range(12)],
             "cough": [studio.noise("cough", random.randrange(10**6)) for _ in range(12)],
             "knock": [studio.noise("knock", random.randrange(10**6)) for _ in range(12)],
             "ask": [await studio.say(ASK_AGAIN, voice) for voice in VOICES[:3]],

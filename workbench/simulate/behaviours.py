@@ -43,7 +43,7 @@ class Press:
 
 @dataclass(frozen=True)
 class MakeNoise:
-    """A cough, a knock."""
+    """A cough, a knock, a hum."""
 
     kind: str
     seed: int
@@ -198,7 +198,8 @@ INTERRUPTIONS = (
     "Excuse me, could you say that again please?",
     "Sorry, I did not catch that, can you repeat it?",
 )
-BACKCHANNELS = ("Mm hm.", "Uh huh.", "Okay.", "Right.", "Yeah.")
+BACKCHANNELS = ("Okay.", "Right.", "Yeah.", "I see.", "Yes.")
+"""Encouragement in words; "mm-hm" is a noise (`hum`), the embedded voice cannot say it."""
 
 
 def _interrupts(random: Random) -> Aside | None:
@@ -209,7 +210,10 @@ def _interrupts(random: Random) -> Aside | None:
 
 def _backchannels(random: Random) -> Aside | None:
     if random.random() < 0.7:
-        return Aside(round(random.uniform(1.0, 4.0), 2), Say((random.choice(BACKCHANNELS),)), takes_floor=False)
+        after_s = round(random.uniform(1.0, 4.0), 2)
+        hums = random.random() < 0.4
+        step = MakeNoise("hum", random.randrange(10**6)) if hums else Say((random.choice(BACKCHANNELS),))
+        return Aside(after_s, step, takes_floor=False)
     return None
 
 

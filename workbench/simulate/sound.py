@@ -164,6 +164,31 @@ def knock(seed: int) -> Clip:
     return joined(parts[:-1], "")
 
 
+def hum(seed: int) -> Clip:
+    """ "Mm-hm": two nasal syllables with a breath between, the second higher; the embedded voice would spell it out."""
+    generator = np.random.default_rng(seed)
+    pitch_hz = float(generator.uniform(100, 220))
+    first_s, breath_s, second_s = generator.uniform((0.12, 0.03, 0.15), (0.18, 0.06, 0.25))
+    parts = [_murmur(pitch_hz, pitch_hz * 0.92, first_s)]
+    breath = _shaped_noise(generator, int(breath_s * SAMPLE_RATE_HZ), [(1500.0, 1200.0, 1.0)])
+    parts.append(0.04 * breath)
+    parts.append(_murmur(pitch_hz * 1.1, pitch_hz * float(generator.uniform(1.2, 1.35)), second_s))
+    return Clip.of(np.concatenate(parts).astype(np.float32), "")
+
+
+def _murmur(from_hz: float, to_hz: float, seconds: float) -> np.ndarray:
+    """A voiced nasal [m] gliding in pitch: harmonics below the low nasal formant, little above it."""
+    t = np.arange(int(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    phase = 2 * np.pi * np.cumsum(np.linspace(from_hz, to_hz, len(t))) / SAMPLE_RATE_HZ
+    sound = np.zeros(len(t))
+    for harmonic in range(1, 16):
+        hz = harmonic * (from_hz + to_hz) / 2
+        gain = 1.0 / (1.0 + (hz / 280.0) ** 2) + 0.05 * np.exp(-(((hz - 1100.0) / 250.0) ** 2))
+        sound += gain * np.sin(harmonic * phase)
+    edge = np.minimum(1.0, np.minimum(t, t[::-1]) / 0.03)
+    return sound * edge / (np.abs(sound).max() + 1e-9)
+
+
 def room_tone(seed: int, seconds: float = 10.0, level_dbfs: float = -62.0) -> Samples:
     """The hush of a quiet room, (n_samples,) float32, 16 kHz: low-heavy noise at a steady level."""
     generator = np.random.default_rng(seed)

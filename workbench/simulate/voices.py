@@ -19,7 +19,7 @@ import soxr
 
 from workbench.engines.base import SAMPLE_RATE_HZ, Samples
 from workbench.settings import Settings
-from workbench.simulate.sound import Clip, background, cough, joined, knock, read_wav, room_tone
+from workbench.simulate.sound import Clip, background, cough, hum, joined, knock, read_wav, room_tone
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +119,12 @@ class Studio:
         return dry.in_room(room) if len(room) else dry
 
     def noise(self, kind: str, seed: int) -> Clip:
-        """A noise a candidate makes: `cough` or `knock`.
+        """A noise a candidate makes: `cough`, `knock` or `hum` ("mm-hm").
 
         Raises:
             ValueError: An unknown kind; the message lists the known ones.
         """
-        makers = {"cough": cough, "knock": knock}
+        makers = {"cough": cough, "knock": knock, "hum": hum}
         if kind not in makers:
             raise ValueError(f"unknown noise {kind!r}; known: {', '.join(makers)}")
         return makers[kind](seed)
