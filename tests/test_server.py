@@ -174,6 +174,17 @@ async def test_behind_a_proxy_a_ticket_is_needed_and_opens_once(settings: Settin
             assert "already used" in (await client.error())["message"]
 
 
+async def test_a_resume_token_stands_in_for_the_ticket_that_is_used_up(settings: Settings) -> None:
+    forwarded = {"additional_headers": {"X-Forwarded-For": "203.0.113.9"}}
+    async with running(settings) as server:
+        async with server.client(**forwarded) as client:
+            await client.start(ticket=server.server.services.tickets.mint_ticket())
+            token = (await client.until("viva.state"))["resume_token"]
+        async with server.client(**forwarded) as client:
+            await client.start(resume=token)
+            assert (await client.until("viva.state"))["resume_token"]
+
+
 @pytest.mark.parametrize("way", ["bearer", "query"])
 async def test_a_ticket_travels_as_bearer_or_in_the_address(settings: Settings, way: str) -> None:
     async with running(settings) as server:

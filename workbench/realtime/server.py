@@ -289,26 +289,28 @@ class _Connection:
                 )
             await self._emit("session.updated", session=self._session())
             return
-        if new.viva is not None:
+        resume: str | None = None
+        if new.viva is not None and new.viva.resume is not None:
+            resume = self._open_resume(new.viva.resume, event.event_id)
+        elif new.viva is not None:
             self._check_ticket(new.viva.ticket)
-            if new.viva.resume is None:
-                self.services.bank(new.viva)
+            self.services.bank(new.viva)
         self.config = new
         await self._emit("session.updated", session=self._session())
         if new.viva is None:
             return
-        resume: str | None = None
-        if new.viva.resume is not None:
-            try:
-                resume = self.services.tickets.open_resume(new.viva.resume)
-            except TicketError as error:
-                raise ProtocolError(
-                    str(error),
-                    param="session.viva.resume",
-                    code="invalid_resume_token",
-                    event_id=event.event_id,
-                ) from None
         self.seating = asyncio.create_task(self._seat(new.viva, resume), name="seat")
+
+    def _open_resume(self, token: str, event_id: str | None) -> str:
+        """Id of the session a token opens; it stands in for a ticket, which its first connection has used up."""
+        try:
+            session_id = self.services.tickets.open_resume(token)
+        except TicketError as error:
+            raise ProtocolError(
+                str(error), param="session.viva.resume", code="invalid_resume_token", event_id=event_id
+            ) from None
+        self.ticket_ok = True
+        return session_id
 
     def _check_ticket(self, ticket: str | None) -> None:
         if self.ticket_ok:

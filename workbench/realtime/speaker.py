@@ -17,7 +17,7 @@ import numpy as np
 from workbench import metrics
 from workbench.audio import StreamResampler
 from workbench.engines.base import EngineError, Engines, Priority, Samples
-from workbench.engines.spoken_text import speakable
+from workbench.engines.spoken_text import sentences, speakable
 from workbench.exam.guard import GuardedStream
 from workbench.exam.model import Line, Wording
 from workbench.exam.prompts import SAMPLING, chat_messages
@@ -138,14 +138,15 @@ class Speaker:
         """
         try:
             for index, line in enumerate(lines):
-                async for text in self._words(line, marks, priority):
-                    if reply.phrases and reply.phrases[-1].text.endswith((".", "?", "!")):
-                        reply.add(np.zeros(int(SENTENCE_GAP_S * self.out_hz), np.float32))
-                    reply.begin(text, line.kind, index)
-                    await self._say(text, reply, marks, priority, keep=line.wording is None)
-                    priority = "soon" if priority == "now" else priority
-                    while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
-                        await asyncio.sleep(0.25)
+                async for words in self._words(line, marks, priority):
+                    for text in sentences(words):
+                        if reply.phrases and reply.phrases[-1].text.endswith((".", "?", "!")):
+                            reply.add(np.zeros(int(SENTENCE_GAP_S * self.out_hz), np.float32))
+                        reply.begin(text, line.kind, index)
+                        await self._say(text, reply, marks, priority, keep=line.wording is None)
+                        priority = "soon" if priority == "now" else priority
+                        while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
+                            await asyncio.sleep(0.25)
         finally:
             reply.finish()
 
