@@ -98,10 +98,11 @@ def trials(voice: AligningVoice, seed: int) -> list[Trial]:
     """The sounds: each backchannel and interruption in two voices, coughs, knocks, noise, and echoes in a room."""
     random = Random(seed)
     made: list[Trial] = []
-    for index, text in enumerate([*BACKCHANNELS, *BACKCHANNELS]):
-        made.append(Trial("backchannel", _said(voice, text, HELD_OUT_MANNERS[index % 5]), False))
-    for index, text in enumerate([*INTERRUPTIONS, *MORE_INTERRUPTIONS]):
-        made.append(Trial("interruption", _said(voice, text, HELD_OUT_MANNERS[index % 5]), True))
+    for index, text in enumerate(BACKCHANNELS * 3):
+        manner = HELD_OUT_MANNERS[(index + index // 5 + seed) % 5]
+        made.append(Trial("backchannel", _said(voice, text, manner), False))
+    for index, text in enumerate([*INTERRUPTIONS, *MORE_INTERRUPTIONS] * 2):
+        made.append(Trial("interruption", _said(voice, text, HELD_OUT_MANNERS[(index + seed) % 5]), True))
     made += [Trial("cough", _loud(cough(random.randrange(10**6)).samples), False) for _ in range(10)]
     made += [Trial("knock", _loud(knock(random.randrange(10**6)).samples), False) for _ in range(10)]
     for index in range(8):

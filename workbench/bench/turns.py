@@ -2,8 +2,11 @@
 
 Answers with pauses of 0.3 to 2 s inside (`workbench.bench.turn_corpus`) are heard clean, in noise and in rooms by the
 real engines, and decided on by the real turn rule. A *cut-off* is a turn that ended before its answer did. The rule is
-the one of an exam answer; free conversation, which is quicker and cuts more, stands beside it, and so does the curve of
-what each length of silence costs.
+the one of an exam answer; free conversation, which is quicker and cuts more, stands beside it.
+
+Read the headline with the curve. Between two clauses of an answer neither words nor sound tell that more will come, so
+that the rate is bought with silence almost second for second; the default patience waits as long as the longest pause
+made here, and a candidate who thinks longer in mid-answer is cut off.
 """
 
 from __future__ import annotations
