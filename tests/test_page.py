@@ -283,6 +283,9 @@ def test_inside_a_frame_without_the_microphone_the_frame_is_named(
     page = outside.page
     page.goto(url.replace("localhost", "127.0.0.1") + "report/frame")
     page.set_content(f'<iframe src="{url}" style="width: 900px; height: 1400px"></iframe>')
+    inside = page.wait_for_selector("iframe").content_frame()
+    assert inside is not None
+    inside.wait_for_function("window.viva")
     frame = page.frame_locator("iframe")
     frame.locator("#viva-consent-given input").check()
     frame.locator("#viva-start").click()
