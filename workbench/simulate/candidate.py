@@ -54,6 +54,7 @@ class CandidateRecord:
         expected: Verdict each question should have got, by number.
         verdicts: Verdict it got.
         points: Points it got.
+        heard: What the examiner understood of each answer.
         timings: One entry a spoken answer that was replied to.
         asides: One entry for everything done while the examiner spoke: what, when, and whether the reply survived.
         failure: Why the viva did not come to its end, None when it did.
@@ -70,6 +71,7 @@ class CandidateRecord:
     expected: dict[int, Verdict] = field(default_factory=dict)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     points: dict[int, float] = field(default_factory=dict)
+    heard: dict[int, str] = field(default_factory=dict)
     score: float | None = None
     max_score: float | None = None
     completed: bool = False
@@ -242,6 +244,7 @@ class Candidate:
         record.questions = list(dict.fromkeys(question["question_id"] for question in client.questions))
         record.verdicts = {number: event["verdict"] for number, event in client.verdicts.items()}
         record.points = {number: event["points"] for number, event in client.verdicts.items()}
+        record.heard = {number: event["answer"] for number, event in client.verdicts.items()}
         record.underruns = client.playout.underruns()
         record.errors = list(client.errors)
         record.microphone_lag_s = client.microphone_lag_s
