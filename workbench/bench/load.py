@@ -91,11 +91,13 @@ async def _level(
 
 
 def _cpu_s(pid: int | None) -> float:
+    """Processor seconds used so far; a server's children count, this process's (the server) do not."""
     if pid is None:
         return 0.0
     process = psutil.Process(pid)
+    children = [] if pid == os.getpid() else process.children(recursive=True)
     total = 0.0
-    for one in [process, *process.children(recursive=True)]:
+    for one in [process, *children]:
         try:
             times = one.cpu_times()
         except psutil.NoSuchProcess:
