@@ -82,6 +82,11 @@ class Candidate:
         await self.sound(self.vocabulary.spoken(text, seconds))
         await self.sound(np.zeros(int(silence_s * HZ), np.float32))
 
+    async def skip(self) -> None:
+        """Stops the examiner: the next question is on its card then."""
+        await self.until(lambda: self.conversation.examiner.playout.busy)
+        await self.conversation.cancel_response()
+
     async def type(self, text: str) -> None:
         self.conversation.type_text(text)
         await self.conversation.respond()
@@ -182,6 +187,44 @@ async def test_words_over_the_examiner_stop_it_and_only_what_was_heard_is_kept(s
         assert first.interrupted and first.heard_text is not None and len(first.heard_text) < len(first.text)
 
 
+async def test_a_client_that_stops_the_examiner_sees_the_question_and_its_next_answer_counts(settings: Settings) -> None:
+    async with viva(settings) as candidate:
+        await candidate.hear_out()
+        await candidate.type("give aspirin, record an ecg and call the senior")
+        await candidate.until(lambda: len(candidate.of("response.created")) == 2)
+        await candidate.conversation.cancel_response()  # before the next question is heard
+        await candidate.until(lambda: len(candidate.of("viva.question")) == 2)
+        assert candidate.of("response.done")[-1]["response"]["status_details"]["reason"] == "client_cancelled"
+        await candidate.type("an elevated segment in two leads")
+        await candidate.until(lambda: len(candidate.of("viva.verdict")) >= 1)
+        answers = candidate.conversation.services.store.load_session("sess_1").answers
+        assert [(answer.number, answer.text) for answer in answers] == [
+            (1, "give aspirin, record an ecg and call the senior"),
+            (2, "an elevated segment in two leads"),
+        ]
+
+
+async def test_text_sent_before_the_next_question_is_seen_belongs_to_the_last_answer(settings: Settings) -> None:
+    async with viva(settings) as candidate:
+        await candidate.hear_out()
+        await candidate.type("give aspirin")
+        await candidate.type("and record an ecg")
+        await candidate.hear_out()
+        answers = candidate.conversation.services.store.load_session("sess_1").answers
+        assert answers[-1].text == "give aspirin and record an ecg"
+        assert {answer.number for answer in answers} == {1}
+
+
+async def test_the_floor_is_never_the_candidates_between_a_typed_answer_and_its_reply(settings: Settings) -> None:
+    async with viva(settings) as candidate:
+        await candidate.until_floor("examiner")
+        n_before = len(candidate.of("viva.state"))
+        await candidate.type("give aspirin, record an ecg and call the senior")  # over the examiner's words
+        await candidate.until(lambda: len(candidate.of("response.created")) >= 2)
+        floors = [event["floor"] for event in candidate.of("viva.state")[n_before:]]
+        assert "candidate" not in floors
+
+
 async def test_a_cough_pauses_the_sentence_and_lets_it_go_on(settings: Settings) -> None:
     async with viva(settings) as candidate:
         await candidate.until_floor("examiner")
@@ -256,9 +299,9 @@ async def test_a_whole_typed_viva_ends_with_a_report(settings: Settings) -> None
     async with viva(settings, READY.model_copy(update={"mode": "exam"})) as candidate:
         for _ in range(40):
             await candidate.until_floor("examiner")
-            await candidate.until(lambda: bool(candidate.conversation.examiner.playout.busy))
             if candidate.conversation.examiner.completed is not None:
                 break
+            await candidate.skip()
             await candidate.type("give aspirin, an ecg, and call the senior")
             await asyncio.sleep(0)
             if candidate.conversation.examiner.completed is not None:
@@ -274,7 +317,7 @@ async def test_a_viva_goes_on_from_disk_at_the_same_question_with_the_same_marks
     services = make_services(settings, vocabulary)
     async with viva(settings, services=services, vocabulary=vocabulary) as candidate:
         for _ in range(3):
-            await candidate.until(lambda: candidate.conversation.examiner.playout.busy)
+            await candidate.skip()
             await candidate.type("give aspirin, an ecg, and call the senior")
         before = candidate.conversation.examiner.state
         await candidate.conversation.keeper._write(lambda: None)

@@ -101,6 +101,8 @@ async def sit(
                             seen.n_audio_bytes += len(base64.b64decode(event.delta))
                         case "response.created":
                             n_sent = 0
+                            if stopping is not None:
+                                stopping.cancel()  # it was meant for the reply before
                         case "response.done":
                             awaiting_reply = False
                         case "response.output_audio_transcript.done":
@@ -185,7 +187,7 @@ async def test_the_stock_sdk_sits_twelve_questions_by_voice_and_keyboard(live_se
         book,
         spoken={1: clips.__getitem__, 8: clips.__getitem__},
         hurry=True,
-        timeout_s=280,
+        timeout_s=400,
     )
     check(seen)
     assert len([text for text in seen.transcripts if text]) >= 2

@@ -233,17 +233,23 @@ class Conversation:
             return
         self._forget_turn()
         now = self.clock()
-        at_s = self.keeper.seconds(self.listener.ear.n_samples)
-        number = self.examiner.state.number or None
-        await self.keeper.turn("candidate", text, text, False, at_s, at_s, typed=True, number=number)
-        base, text, instead = self.examiner.frame(text)
-        heard = exam.Heard(text, self.exam_clock.now(), typed=True)
-        times = TurnTimes(voice_end=now, endpoint=now, recognised=now)
-        await self.happen(heard, base=base, instead=instead, times=times)
+        self._thinking = True
+        try:
+            await self.examiner.stop_speaking()
+            at_s = self.keeper.seconds(self.listener.ear.n_samples)
+            number = self.examiner.state.number or None
+            await self.keeper.turn("candidate", text, text, False, at_s, at_s, typed=True, number=number)
+            base, text, instead = self.examiner.frame(text, typed=True)
+            heard = exam.Heard(text, self.exam_clock.now(), typed=True)
+            times = TurnTimes(voice_end=now, endpoint=now, recognised=now)
+            await self.happen(heard, base=base, instead=instead, times=times)
+        finally:
+            self._thinking = False
+            self.show_state()
 
     async def cancel_response(self) -> None:
-        """The client stops the examiner."""
-        await self.examiner.stop_speaking()
+        """The client stops the examiner, and goes on with the question on the card."""
+        await self.examiner.skip_speech()
 
     async def truncate(self, item_id: str, audio_end_ms: int) -> None:
         """A stock client tells how much of an item it played before it stopped."""

@@ -24,7 +24,7 @@ from workbench.realtime.clock import ExamClock
 from workbench.realtime.drafts import Outcome, Prepared, TurnTimes
 from workbench.realtime.keeper import Keeper
 from workbench.realtime.outbox import Outbox
-from workbench.realtime.playout import Heard, Playout, Reply
+from workbench.realtime.playout import CancelReason, Heard, Playout, Reply
 from workbench.realtime.services import Services
 from workbench.realtime.speaker import Marks, Speaker
 
@@ -102,15 +102,19 @@ class Examiner:
 
     # ---- deciding ----
 
-    def frame(self, text: str) -> tuple[ExamState, str, tuple[exam.Line, ...]]:
+    def frame(self, text: str, *, typed: bool = False) -> tuple[ExamState, str, tuple[exam.Line, ...]]:
         """What a turn answers, also when the examiner was interrupted before its question was heard.
+
+        Args:
+            text: The words of the turn.
+            typed: Whether they were typed, by someone who reads the question's card.
 
         Returns:
             The state it happens to, its words, and lines to say instead of asking the exam. Someone who goes on right
             after an acknowledgement goes on with the last answer; other words over unheard lines get them again: an
-            answer to a question that was never heard is none.
+            answer to a question that was never heard is none, unless its card was read.
         """
-        if not self._unheard:
+        if not self._unheard or (typed and not self._cards):
             return self.state, text, ()
         if not text:
             return self.state, text, self._unheard
@@ -252,13 +256,22 @@ class Examiner:
         self.playout.play(saying.reply)
         self.on_state()
 
-    async def stop_speaking(self, heard_samples: int | None = None) -> None:
+    async def stop_speaking(self, heard_samples: int | None = None, *, reason: CancelReason = "turn_detected") -> None:
         """Cuts the reply under way, here, on the wire and at the client; what was heard of it is kept."""
         if self._saying is not None:
             self._saying.producer.cancel()
         self.record()
-        await self.playout.clear(heard_samples)
+        await self.playout.clear(heard_samples, reason=reason)
         self.outbox.drop_before(self.playout.generation)
+
+    async def skip_speech(self) -> None:
+        """The client wants no more sound of this reply: the question it led to is shown, and counts as asked."""
+        if self.playout.reply is None:
+            return
+        await self.stop_speaking(reason="client_cancelled")
+        self._unheard = ()
+        self._before_answer = None
+        self._show_cards()
 
     async def lose_listener(self) -> None:
         """The connection is gone, and nobody hears the rest."""
@@ -396,6 +409,9 @@ class Examiner:
         played = self.playout.played() if self.playout.reply is reply else 0
         begun = set(reply.kinds_begun(played)) | ({reply.phrases[0].kind} if reply.phrases else set())
         if everything or begun & {"scenario", "question"}:
-            for card in self._cards:
-                self.outbox.put(card)
-            self._cards = []
+            self._show_cards()
+
+    def _show_cards(self) -> None:
+        for card in self._cards:
+            self.outbox.put(card)
+        self._cards = []

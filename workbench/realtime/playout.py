@@ -12,7 +12,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from workbench.exam.model import LineKind
 from workbench.realtime.protocol import VivaCaption, VivaPlayback, new_id
 
 AHEAD_S = 0.6
+CancelReason = Literal["turn_detected", "client_cancelled"]
+
 CHUNK_S = 0.1
 """Sound in one event: long enough to be cheap, short enough that the first word is not held up by the last."""
 
@@ -237,7 +239,7 @@ class Playout:
         self.underruns = max(self.underruns, underruns)
         self._moved.set()
 
-    async def clear(self, heard_samples: int | None = None) -> Heard | None:
+    async def clear(self, heard_samples: int | None = None, *, reason: CancelReason = "turn_detected") -> Heard | None:
         """Stage two: the rest is dropped, here, on the way and at the client; returns what had been heard."""
         reply = self.reply
         if reply is None:
@@ -250,7 +252,7 @@ class Playout:
         if self.reports:
             self._event(VivaPlayback(action="clear", response_id=reply.response_id).model_dump())
         if self._sent:
-            self._finish_events(reply, "cancelled", reply.heard_text(n_samples))
+            self._finish_events(reply, "cancelled", reply.heard_text(n_samples), reason)
         heard = Heard(reply, n_samples, interrupted=True)
         await self.on_end(heard)
         return heard
@@ -416,7 +418,9 @@ class Playout:
             )
             self._event(caption.model_dump(), generation)
 
-    def _finish_events(self, reply: Reply, status: str, transcript: str) -> None:
+    def _finish_events(
+        self, reply: Reply, status: str, transcript: str, reason: CancelReason = "turn_detected"
+    ) -> None:
         # after a barge-in these carry no generation: they are the news that must still arrive
         item_status = "completed" if status == "completed" else "incomplete"
         item = self._item(reply, item_status, transcript)
@@ -432,7 +436,7 @@ class Playout:
         self._event({"event_id": new_id("evt"), **done})
         response = self._response(reply, status, [item])
         if status == "cancelled":
-            response["status_details"] = {"type": "cancelled", "reason": "turn_detected"}
+            response["status_details"] = {"type": "cancelled", "reason": reason}
         self._event({"type": "response.done", "event_id": new_id("evt"), "response": response})
 
 
