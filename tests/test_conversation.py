@@ -187,7 +187,7 @@ async def test_words_over_the_examiner_stop_it_and_only_what_was_heard_is_kept(s
         assert first.interrupted and first.heard_text is not None and len(first.heard_text) < len(first.text)
 
 
-async def test_a_client_that_stops_the_examiner_sees_the_question_and_its_next_answer_counts(settings: Settings) -> None:
+async def test_a_client_that_stops_the_examiner_sees_the_question_and_can_answer_it(settings: Settings) -> None:
     async with viva(settings) as candidate:
         await candidate.hear_out()
         await candidate.type("give aspirin, record an ecg and call the senior")

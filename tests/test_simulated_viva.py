@@ -126,7 +126,7 @@ async def test_a_spoken_viva_is_understood_and_marked_through_the_real_engines(l
     record = await candidate.sit(live_server.realtime, timeout_s=200)
     assert record.failure is None
     assert record.unanswered == 0
-    assert record.verdicts[1] in ("correct", "partial", "incorrect")
+    assert record.points[1] > 0, f"a full answer earned nothing; heard: {record.heard[1]}"
     said = set(re.findall("[a-z]+", " ".join(timing.text for timing in record.timings).lower()))
     heard = set(re.findall("[a-z]+", record.heard[1].lower()))
     assert len(said & heard) > 0.4 * len(heard) > 0, f"said {sorted(said)}, heard {sorted(heard)}"
