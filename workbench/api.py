@@ -152,7 +152,7 @@ def _add_open_routes(app: FastAPI, store: Store) -> None:
         return Health("ok", app.version, True)
 
     @app.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-    def show_metrics() -> Response:
+    async def show_metrics() -> Response:
         """Counters and histograms in Prometheus' text format; nothing of what anyone said."""
         return Response(metrics.as_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -6,6 +6,8 @@ anything a candidate said or is called.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -22,6 +24,7 @@ _LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 
 
 SESSIONS_ACTIVE = Gauge("viva_sessions_active", "Vivas being held now.", registry=REGISTRY)
 QUEUE_LENGTH = Gauge("viva_queue_length", "Candidates waiting for a seat.", registry=REGISTRY)
+TASKS = Gauge("viva_asyncio_tasks", "Tasks of the server's event loop.", registry=REGISTRY)
 SESSIONS = Counter("viva_sessions", "Vivas by how they ended.", ["outcome"], registry=REGISTRY)
 TURNS = Counter("viva_turns", "Turns the examiner replied to.", ["mode"], registry=REGISTRY)
 STAGE_SECONDS = Histogram(
@@ -105,5 +108,7 @@ def protocol_error(code: str) -> None:
 
 
 def as_text() -> bytes:
-    """Everything, in Prometheus' text format."""
+    """Everything, in Prometheus' text format; asked from the server's event loop, its tasks are counted too."""
+    with suppress(RuntimeError):
+        TASKS.set(len(asyncio.all_tasks()))
     return generate_latest(REGISTRY)
