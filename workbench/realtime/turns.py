@@ -18,6 +18,7 @@ from typing import Literal
 
 from workbench.engines.base import SAMPLE_RATE_HZ, VAD_FRAME_SAMPLES, Samples, VoiceStream
 from workbench.realtime.completeness import Expects, asks_for_time, completeness, settles
+from workbench.realtime.voice_edge import VoiceEdge
 
 ONSET_FRAMES = 2
 """Voiced frames in a row that make an onset (64 ms): one alone is a click."""
@@ -188,6 +189,7 @@ class TurnTaker:
         expects: Expects = "anything",
     ) -> None:
         self._voice = voice
+        self._edge = VoiceEdge()
         self._state: Literal["idle", "speaking", "paused"] = "idle"
         self._armed = True
         self._run = 0
@@ -231,11 +233,13 @@ class TurnTaker:
         probability = self._voice.probability(frame)
         self.n_samples += VAD_FRAME_SAMPLES
         voiced = probability >= (VOICED_OVER_EXAMINER if examiner_speaking else VOICED)
+        audible = self._edge.push(frame, voiced)
         if self._state == "idle":
             return self._in_idle(voiced)
         if self._state == "speaking":
-            return self._in_speech(probability >= (HELD_OVER_EXAMINER if examiner_speaking else HELD))
-        return self._in_pause(voiced)
+            held = probability >= (HELD_OVER_EXAMINER if examiner_speaking else HELD)
+            return self._in_speech(held and audible)
+        return self._in_pause(voiced and audible)
 
     def evidence(
         self,
@@ -322,7 +326,7 @@ class TurnTaker:
         if voiced:
             self._voiced += 1
             self._silent = 0
-            self._end = self.n_samples
+            self._end = self._edge.last_audible
             return ()
         self._silent += 1
         if self._voiced < MIN_SPEECH_FRAMES:
@@ -334,7 +338,7 @@ class TurnTaker:
         if self._run >= RESUME_FRAMES:
             self._state = "speaking"
             self._voiced += self._run
-            self._end = self.n_samples
+            self._end = self._edge.last_audible
             sample = self.n_samples - self._run * VAD_FRAME_SAMPLES
             self._silent = self._run = 0
             return (Resume(self._pause_id, sample),)
