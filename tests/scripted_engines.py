@@ -118,6 +118,7 @@ class ScriptedTranscriber:
 
 class ScriptedChat:
     name = "scripted"
+    recall = None
 
     def __init__(self, reply: str = "That is a fair point.", *, delay_s: float = 0.0) -> None:
         self.reply = reply

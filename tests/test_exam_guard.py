@@ -149,14 +149,14 @@ def pieces(text: str, size: int) -> list[str]:
 
 
 def run(text: str, line: Wording, size: int = 3) -> tuple[list[str], object, Counter]:
-    counts: Counter = Counter()
-    stream = GuardedStream(line, "FALLBACK", lambda reason: counts.update([reason]))
+    stream = GuardedStream(line, "FALLBACK")
     released = []
     for piece in pieces(text, size):
         released += stream.feed(piece)
         if stream.done:
             break
-    return released, stream.finish(), counts
+    outcome = stream.finish()
+    return released, outcome, Counter([outcome.reason] if outcome.fallback else [])
 
 
 def test_the_first_clause_of_a_talk_is_released_before_the_sentence_ends() -> None:

@@ -111,9 +111,15 @@ class Transcriber(Protocol):
 
 
 class ChatModel(Protocol):
-    """A language model that streams its reply."""
+    """A language model that streams its reply.
+
+    Attributes:
+        name: Its name in the registry.
+        recall: Latest messages of a free conversation that are read to it, the candidate's last included; None for all.
+    """
 
     name: str
+    recall: int | None
 
     async def warm_up(self) -> None:
         """Loads the weights and fills the cache of the prompts' shared prefix."""

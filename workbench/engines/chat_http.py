@@ -32,6 +32,7 @@ class HttpChat:
     """
 
     name = NAME
+    recall = None
 
     def __init__(self, remote: Remote, model: str | None) -> None:
         self._remote = remote

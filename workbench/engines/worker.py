@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+STAND_STILL_S = 0.15
+"""Longest time an iterator waits for its reader, once; afterwards it runs on."""
+
 _RANK: dict[Priority, int] = {"now": 0, "soon": 1, "idle": 2}
 
 
@@ -93,21 +96,32 @@ class Worker:
             flag.set()
 
     async def iterate(
-        self, job: Callable[[CancelFlag], Iterator[T]], *, priority: Priority = "now"
+        self, job: Callable[[CancelFlag], Iterator[T]], *, priority: Priority = "now", lead: int | None = None
     ) -> AsyncGenerator[T, None]:
-        """Yields what the iterator made by `job` yields, as it comes; closing the generator stops the iterator."""
+        """Yields what the iterator made by `job` yields, as it comes; closing the generator stops the iterator.
+
+        Args:
+            job: Makes the iterator, on the worker's thread.
+            priority: Place in the queue.
+            lead: Items it may be ahead of the reader: it stands still for up to `STAND_STILL_S` when it is further, so
+                that whatever the reader does with an item has the cores to itself; None never waits.
+        """
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         flag = CancelFlag()
+        room = threading.Semaphore(lead or 0)
 
         def call() -> None:
             if flag:
                 return
+            waits = lead is not None
             try:
                 for item in job(flag):
                     if flag:
                         return
                     self._tell(loop, queue.put_nowait, ("item", item))
+                    # one who is not read any more must not hold up those who queue behind it
+                    waits = waits and not self._jobs and room.acquire(timeout=STAND_STILL_S)
             except Cancelled:
                 return
             except BaseException as caught:
@@ -121,6 +135,7 @@ class Worker:
                 kind, value = await queue.get()
                 if kind == "item":
                     yield value
+                    room.release()
                 elif kind == "error":
                     raise value
                 else:

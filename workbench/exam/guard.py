@@ -7,7 +7,6 @@ at the last good sentence, or refused: then the bank's own wording is said, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from workbench.exam.guard_rules import ABBREVIATION, Reason, end_fault_of, fault_of, is_finished, sentences, tidy
@@ -97,7 +96,7 @@ _SENTENCE_END = re.compile(r"[.!?…]+[\"')]*\s+")
 _CLAUSE_END = re.compile(r"[.!?…]+[\"')]*\s+|[,;]\s+|\s+[–—-]\s+")
 
 
-EARLY_WORDS = 4
+EARLY_WORDS = 3
 """Words from which the beginning of a line is released before a linking word: nobody waits for its first comma."""
 
 _LINK = re.compile(
@@ -122,17 +121,15 @@ class GuardedStream:
     end decides (`WHOLE`) are released by `finish` alone.
     """
 
-    def __init__(self, wording: Wording, fallback: str, count: Callable[[Reason], None] | None = None) -> None:
+    def __init__(self, wording: Wording, fallback: str) -> None:
         """Starts a line.
 
         Args:
             wording: What was asked of the model.
             fallback: What is said when nothing of the model's text may be.
-            count: Called with the reason when the fallback is said.
         """
         self._wording = wording
         self._fallback = fallback
-        self._count = count
         self._raw = ""
         self._released = ""
         self._reason: Reason | None = None
@@ -203,8 +200,6 @@ class GuardedStream:
         return self._fall_back(self._reason)
 
     def _fall_back(self, reason: Reason) -> Outcome:
-        if self._count is not None:
-            self._count(reason)
         return Outcome(self._fallback, f"{self._released} {self._fallback}".strip(), reason, fallback=True)
 
 

@@ -155,29 +155,34 @@ SAMPLING: dict[Purpose, Sampling] = {
 }
 """Generation settings, by purpose."""
 
+RETRY_TEMPERATURE = 0.8
+"""Temperature of the second try in free conversation, when the likeliest words were said before."""
+
 FACT_CHARS = 400
 """Longest fact put into a prompt, characters; the end of a longer one is dropped."""
 
 
-def chat_messages(wording: Wording) -> list[ChatMessage]:
+def chat_messages(wording: Wording, recall: int | None = None) -> list[ChatMessage]:
     """The chat that makes a language model word this line.
 
     Args:
         wording: Purpose and facts; what the candidate said is cleaned of anything that looks like markup.
+        recall: Latest messages of a free conversation that are put in, None for all.
     """
     purpose = wording.purpose
     if purpose == "talk":
-        return [*PREFIXES["talk"], *_history(wording)]
+        return [*PREFIXES["talk"], *_history(wording, recall)]
     named = {"acknowledge": "right", "probe": "probe", "rephrase": "stem", "off_script": "remark"}[purpose]
     key = f"off_script.{wording.facts.get('about', '')}" if purpose == "off_script" else purpose
     prefix = PREFIXES.get(key, PREFIXES[purpose])
     return [*prefix, {"role": "user", "content": _clean(wording.facts.get(named, "")) or "..."}]
 
 
-def _history(wording: Wording) -> list[ChatMessage]:
+def _history(wording: Wording, recall: int | None) -> list[ChatMessage]:
     messages: list[ChatMessage] = []
     for role, text in json.loads(wording.facts.get("history", "[]")):
         messages.append({"role": "assistant" if role == "assistant" else "user", "content": _clean(text)})
+    messages = messages[-recall:] if recall else messages
     while messages and messages[0]["role"] == "assistant":
         messages.pop(0)
     return messages or [{"role": "user", "content": "Hello!"}]

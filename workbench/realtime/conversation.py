@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from workbench import metrics
-from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples, Word
+from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples
 from workbench.exam import flow
 from workbench.exam import model as exam
 from workbench.exam.items import Bank
@@ -59,6 +59,9 @@ ECHO_AHEAD_S = 0.3
 
 PREPARE_AHEAD_S = 1.2
 """How long before the turn would end the sound of the reply is begun."""
+
+WORD_TIMES_AFTER_S = 1.0
+"""When the times of a turn's words are looked for: the first sound of the reply has the cores before."""
 
 SLOW_S = 3.0
 """A reply that takes longer than this is announced as slow."""
@@ -431,30 +434,27 @@ class Conversation:
     async def _keep_turn(
         self, draft: Draft, clip: Samples, begin_s: float, key_terms: tuple[str, ...], number: int | None
     ) -> None:
-        """Keeps the words with their times, which take one more pass nobody waits for."""
-        start_s, end_s = self.keeper.seconds(draft.start), self.keeper.seconds(draft.end)
-        words: tuple[Word, ...] = ()
-        try:
-            found = await self.services.engines.transcriber.transcribe(
-                clip, key_terms=key_terms, with_words=True, priority="soon"
-            )
-            words = tuple(
-                replace(word, start_s=word.start_s + begin_s, end_s=word.end_s + begin_s) for word in found.words
-            )
-        except EngineError as error:
-            log.warning("no word times for a turn: %s", error)
-        confidence = draft.transcript.confidence if draft.transcript else None
-        await self.keeper.turn(
+        """Keeps the turn at once, and the times of its words after one more pass nobody waits for."""
+        turn_id = await self.keeper.turn(
             "candidate",
             draft.text,
             draft.text,
             False,
-            start_s,
-            end_s,
+            self.keeper.seconds(draft.start),
+            self.keeper.seconds(draft.end),
             number=number,
-            confidence=confidence,
-            words=words,
+            confidence=draft.transcript.confidence if draft.transcript else None,
         )
+        await asyncio.sleep(WORD_TIMES_AFTER_S)
+        try:
+            found = await self.services.engines.transcriber.transcribe(
+                clip, key_terms=key_terms, with_words=True, priority="soon"
+            )
+        except EngineError as error:
+            log.warning("no word times for a turn: %s", error)
+            return
+        words = [replace(word, start_s=word.start_s + begin_s, end_s=word.end_s + begin_s) for word in found.words]
+        await self.keeper.words(turn_id, words)
 
     async def _lost_words(self, draft: Draft) -> None:
         metrics.engine_error("turn")

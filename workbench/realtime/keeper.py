@@ -199,10 +199,9 @@ class Keeper:
         number: int | None = None,
         kind: str | None = None,
         confidence: float | None = None,
-        words: Sequence[Word] = (),
-    ) -> None:
-        """What one side said, and how much of it was heard."""
-        await self._write(
+    ) -> int:
+        """What one side said, and how much of it was heard; returns the turn's number in the store."""
+        return await self._write(
             lambda: self.store.save_turn(
                 self.session_id,
                 role,
@@ -215,9 +214,12 @@ class Keeper:
                 number=number,
                 kind=kind,
                 confidence=confidence,
-                words=words,
             )
         )
+
+    async def words(self, turn_id: int, words: Sequence[Word]) -> None:
+        """The words of a turn, once their times are known."""
+        await self._write(lambda: self.store.save_words(self.session_id, turn_id, words))
 
     async def event(self, kind: str, at_s: float, data: dict[str, Any]) -> None:
         """Something that happened, in numbers and identifiers."""

@@ -20,7 +20,7 @@ from workbench.engines.base import EngineError, Engines, Priority, Samples
 from workbench.engines.spoken_text import sentences, speakable
 from workbench.exam.guard import GuardedStream
 from workbench.exam.model import Line, Wording
-from workbench.exam.prompts import SAMPLING, chat_messages
+from workbench.exam.prompts import RETRY_TEMPERATURE, SAMPLING, chat_messages
 from workbench.realtime.playout import Reply
 
 log = logging.getLogger(__name__)
@@ -156,16 +156,25 @@ class Speaker:
             yield line.text
             return
         self.fallbacks.asked += 1
-        guarded = GuardedStream(line.wording, line.text, self.fallbacks.refuse)
-        try:
-            async for clause in self._clauses(line.wording, guarded, marks, priority):
-                yield clause
-        except (EngineError, TimeoutError) as error:
-            # what was not said yet is said in the line's own words: `finish` sees an unfinished text
-            self.fallbacks.refuse("too_slow" if isinstance(error, TimeoutError) else "engine_failed")
-            metrics.engine_error("llm")
-            log.warning("the language model failed, the line's own words are spoken: %s", error)
-        outcome = guarded.finish()
+        temperatures = [SAMPLING[line.wording.purpose].temperature]
+        if line.wording.purpose == "talk":
+            temperatures.append(RETRY_TEMPERATURE)
+        for temperature in temperatures:
+            guarded = GuardedStream(line.wording, line.text)
+            failure: str | None = None
+            try:
+                async for clause in self._clauses(line.wording, guarded, marks, priority, temperature):
+                    yield clause
+            except (EngineError, TimeoutError) as error:
+                # what was not said yet is said in the line's own words: `finish` sees an unfinished text
+                failure = "too_slow" if isinstance(error, TimeoutError) else "engine_failed"
+                metrics.engine_error("llm")
+                log.warning("the language model failed, the line's own words are spoken: %s", error)
+            outcome = guarded.finish()
+            if failure or outcome.reason != "repetition" or outcome.text != line.text:
+                break
+        if outcome.fallback:
+            self.fallbacks.refuse(failure or outcome.reason or "empty")
         metrics.wording(not outcome.fallback)
         if outcome.rest:
             if marks.llm_clause is None and not outcome.fallback:
@@ -173,16 +182,16 @@ class Speaker:
             yield outcome.rest
 
     async def _clauses(
-        self, wording: Wording, guarded: GuardedStream, marks: Marks, priority: Priority
+        self, wording: Wording, guarded: GuardedStream, marks: Marks, priority: Priority, temperature: float
     ) -> AsyncIterator[str]:
         sampling = SAMPLING[wording.purpose]
-        messages = chat_messages(wording)
+        messages = chat_messages(wording, self.engines.chat.recall)
         if self.instructions and wording.purpose == "talk":
             messages[0] = {"role": "system", "content": self.instructions}
         stream = self.engines.chat.stream(
             messages,
             max_tokens=sampling.max_tokens,
-            temperature=sampling.temperature,
+            temperature=temperature,
             stop=sampling.stop,
             priority=priority,
         )

@@ -1,4 +1,4 @@
-"""Where a voice fell silent: sooner and finer than a voice model says, which goes on for some 100 ms after the last sound.
+"""Where a voice fell silent, sooner and finer than a voice model tells: that hears it for 100 ms after its last sound.
 
 The loudness of short blocks is compared with the loudest of this voice and the quietest of this room. Where the two lie
 too close together (a noisy room, a far microphone) it knows nothing, and the voice model decides alone.
@@ -33,7 +33,7 @@ SILENCE_DB = -90.0
 
 
 class VoiceEdge:
-    """Follows one stream; `voiced` tells when the voice model hears somebody, without which nothing is learnt of them."""
+    """Follows the loudness of one stream."""
 
     def __init__(self) -> None:
         self.room_db = -50.0

@@ -181,6 +181,11 @@ class LiveSessions(Database):
                 end_s=float(end_s),
             )
 
+    def save_words(self, session_id: str, turn_id: int, words: Sequence[WordLike]) -> None:
+        """Adds the words, with their times, of a turn that was kept without them."""
+        with self._writing(session_id) as connection:
+            writing.add_words(connection, turn_id, words)
+
     def save_evaluation(
         self,
         session_id: str,

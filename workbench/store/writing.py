@@ -93,22 +93,28 @@ def add_turn(connection: Connection, session_id: str, words: Sequence[WordLike],
     turn_id = connection.execute(
         insert(Turns).values(session_id=session_id, position=position, **turn).returning(Turns.id)
     ).scalar_one()
-    if words:
-        connection.execute(
-            insert(Words),
-            [
-                {
-                    "turn_id": turn_id,
-                    "position": place,
-                    "text": word.text,
-                    "start_s": float(word.start_s),
-                    "end_s": float(word.end_s),
-                    "probability": float(word.probability),
-                }
-                for place, word in enumerate(words)
-            ],
-        )
+    add_words(connection, turn_id, words)
     return turn_id
+
+
+def add_words(connection: Connection, turn_id: int, words: Sequence[WordLike]) -> None:
+    """Adds the words of a turn."""
+    if not words:
+        return
+    connection.execute(
+        insert(Words),
+        [
+            {
+                "turn_id": turn_id,
+                "position": place,
+                "text": word.text,
+                "start_s": float(word.start_s),
+                "end_s": float(word.end_s),
+                "probability": float(word.probability),
+            }
+            for place, word in enumerate(words)
+        ],
+    )
 
 
 def add_evaluation(
