@@ -154,7 +154,7 @@ class Synthesizer(Protocol):
         """Loads the voice and speaks a phrase of realistic length once."""
 
     def stream(self, text: str, *, rate: float = 1.0, priority: Priority = "now") -> AsyncGenerator[Samples, None]:
-        """Yields audio at `sample_rate_hz` in chunks of any length, leading silence trimmed to about 10 ms.
+        """Yields audio at `sample_rate_hz` in chunks of any length, leading silence trimmed to some milliseconds.
 
         Args:
             text: One or more sentences, already normalised for speech (`workbench.engines.spoken_text.speakable`).

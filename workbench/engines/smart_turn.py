@@ -83,7 +83,7 @@ class SmartTurn:
         self._path = path
         self._threads = threads
         self._session: Any = None
-        self._worker = Worker(NAME)
+        self._worker = Worker(NAME, nice=5)
 
     async def warm_up(self) -> None:
         """Loads the weights and hears two clips of silence."""

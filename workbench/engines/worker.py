@@ -6,6 +6,8 @@ import asyncio
 import heapq
 import itertools
 import logging
+import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any, TypeVar
@@ -49,10 +51,16 @@ class Worker:
     """Runs jobs one after another on a thread of its own: `now` before `soon` before `idle`, else first come first.
 
     A job whose caller was cancelled while it waited is never started; one that runs is told through its `CancelFlag`.
+
+    Args:
+        name: Name of the thread.
+        nice: How far it gives way to other threads that want the cores, 0 to 19, as `nice` has it; on Linux only, where
+            a thread may have a niceness of its own.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, nice: int = 0) -> None:
         self.name = name
+        self.nice = nice
         self._jobs: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._wake = threading.Condition()
@@ -161,6 +169,8 @@ class Worker:
             self._wake.notify()
 
     def _serve(self) -> None:
+        if self.nice and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self.nice)
         while True:
             with self._wake:
                 while not self._jobs and not self._closed:

@@ -93,14 +93,14 @@ def check(text: str, wording: Wording) -> Accepted | Refused:
 # ---- as it streams -----------------------------------------------------------------------------------------------
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')]*\s+")
-_CLAUSE_END = re.compile(r"[.!?…]+[\"')]*\s+|[,;]\s+|\s+[–—-]\s+")
+_CLAUSE_END = re.compile(r"[.!?…]+[\"')]*\s+|(?<!\d)[,;](?:\s+|$)|\s+[–—-]\s+")
 
 
 EARLY_WORDS = 3
 """Words from which the beginning of a line is released before a linking word: nobody waits for its first comma."""
 
 _LINK = re.compile(
-    r"\s+(?=(?:and|but|because|which|that|who|what|how|when|where|if|to|of|in|on|at|for|with|from|by|as|so|than|about)\s)",
+    r"\s+(?=(?:and|but|because|which|that|who|what|how|when|where|if|to|of|in|on|at|for|with|from|by|as|so|than|about)(?:\s|$))",
     re.IGNORECASE,
 )
 
