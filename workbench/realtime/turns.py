@@ -39,6 +39,13 @@ VOICED_OVER_EXAMINER = 0.7
 HELD_OVER_EXAMINER = 0.5
 """The same while the examiner speaks, whose echo the microphone may pick up."""
 
+OVER_EXAMINER_DB = 20.0
+"""Who speaks over the examiner is not so much quieter than they were when they answered: that is the examiner's own
+voice, which the microphone picks up."""
+
+OWN_LEVEL_STEP = 0.3
+"""Share of the way that the candidate's known loudness goes towards that of their latest turn."""
+
 MIN_SPEECH_FRAMES = 4
 """Voiced frames below which a sound is no speech (128 ms); the shortest "no" has five."""
 
@@ -190,6 +197,7 @@ class TurnTaker:
     ) -> None:
         self._voice = voice
         self._edge = VoiceEdge()
+        self._own_db: float | None = None
         self._state: Literal["idle", "speaking", "paused"] = "idle"
         self._armed = True
         self._run = 0
@@ -233,9 +241,9 @@ class TurnTaker:
         probability = self._voice.probability(frame)
         self.n_samples += VAD_FRAME_SAMPLES
         voiced = probability >= (VOICED_OVER_EXAMINER if examiner_speaking else VOICED)
-        audible = self._edge.push(frame, voiced)
+        audible = self._edge.push(frame, voiced and not (examiner_speaking and self._state == "idle"))
         if self._state == "idle":
-            return self._in_idle(voiced)
+            return self._in_idle(voiced and not (examiner_speaking and self._too_quiet_for_candidate()))
         if self._state == "speaking":
             held = probability >= (HELD_OVER_EXAMINER if examiner_speaking else HELD)
             return self._in_speech(held and audible)
@@ -306,6 +314,13 @@ class TurnTaker:
     def _voiced_s(self) -> float:
         return self._voiced * VAD_FRAME_SAMPLES / SAMPLE_RATE_HZ
 
+    def _too_quiet_for_candidate(self) -> bool:
+        return self._own_db is not None and self._edge.frame_db < self._own_db - OVER_EXAMINER_DB
+
+    def _learn_own_level(self) -> None:
+        heard_db = self._edge.voice_db
+        self._own_db = heard_db if self._own_db is None else self._own_db + OWN_LEVEL_STEP * (heard_db - self._own_db)
+
     def _in_idle(self, voiced: bool) -> tuple[TurnSignal, ...]:
         if not voiced:
             self._run = 0
@@ -359,6 +374,7 @@ class TurnTaker:
         return (Withdrawn(self._start),)
 
     def _end_turn(self, needed_s: float) -> EndOfTurn:
+        self._learn_own_level()
         self._state = "idle"
         self._run = 0
         return EndOfTurn(self._pause_id, self._start, self._end, self.n_samples, needed_s)

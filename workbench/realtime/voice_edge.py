@@ -33,11 +33,20 @@ SILENCE_DB = -90.0
 
 
 class VoiceEdge:
-    """Follows the loudness of one stream."""
+    """Follows the loudness of one stream.
+
+    Attributes:
+        room_db: The quietest of late, dBFS.
+        voice_db: The loudest of the voice of late, dBFS.
+        frame_db: Loudest block of the last frame, dBFS.
+        n_samples: Samples taken.
+        last_audible: One after the last sample that was as loud as the voice.
+    """
 
     def __init__(self) -> None:
         self.room_db = -50.0
         self.voice_db = SILENCE_DB
+        self.frame_db = SILENCE_DB
         self.n_samples = 0
         self.last_audible = 0
 
@@ -63,10 +72,11 @@ class VoiceEdge:
         """
         blocks = frame.reshape(-1, BLOCK_SAMPLES)
         loudness = np.maximum(10.0 * np.log10(np.mean(blocks * blocks, axis=1) + 1e-12), SILENCE_DB)
+        self.frame_db = float(loudness.max())
         seconds = VAD_FRAME_SAMPLES / SAMPLE_RATE_HZ
         self.room_db = min(float(loudness.min()), self.room_db + ROOM_RISE_DB_PER_S * seconds)
         if voiced:
-            self.voice_db = max(float(loudness.max()), self.voice_db - VOICE_FALL_DB_PER_S * seconds)
+            self.voice_db = max(self.frame_db, self.voice_db - VOICE_FALL_DB_PER_S * seconds)
         self.n_samples += VAD_FRAME_SAMPLES
         if not self.clear:
             self.last_audible = self.n_samples
