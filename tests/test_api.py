@@ -213,6 +213,16 @@ async def test_the_right_password_opens_the_list(guarded: Caller):
     assert (await guarded("/api/sessions", auth=LOGIN)).json()["total"] == 2
 
 
+async def test_guessing_the_password_is_slowed_down_for_one_address_only(guarded: Caller):
+    guesser, other = {"x-forwarded-for": "spoofed, 198.51.100.1"}, {"x-forwarded-for": "198.51.100.2"}
+    for number in range(10):
+        wrong = httpx.BasicAuth("educator", f"guess {number}")
+        assert (await guarded("/api/sessions", auth=wrong, headers=guesser)).status_code == 401
+    late = await guarded("/api/sessions", auth=LOGIN, headers={"x-forwarded-for": "other, 198.51.100.1"})
+    assert late.status_code == 429 and 1 <= int(late.headers["retry-after"]) <= 61
+    assert (await guarded("/api/sessions", auth=LOGIN, headers=other)).status_code == 200
+
+
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic /////w==", "Bearer x", "Basic ZWR1Y2F0b3I=", ""])
 async def test_a_malformed_login_is_refused_and_not_a_crash(guarded: Caller, header: str):
     assert (await guarded("/api/sessions", headers={"Authorization": header})).status_code == 401

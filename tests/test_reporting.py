@@ -82,6 +82,7 @@ def test_an_answer_is_placed_in_the_recording_by_its_turns(store: Store):
         store.save_turn(session_id, "candidate", "an ECG", start_s=start_s, end_s=start_s + 2, number=1)
     (question,) = reporting.report_of(store, BANKS, session_id).questions
     assert (question.answer.start_s, question.answer.end_s) == (4.0, 11.5)
+    assert question.answer.time_used_s == 7.5  # from the end of the question on
 
 
 def test_the_questions_of_then_are_reported_and_not_todays(store: Store):

@@ -7,10 +7,15 @@ import binascii
 import ipaddress
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil
+from time import time
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from workbench.settings import Settings
@@ -20,6 +25,9 @@ VerifyReportToken = Callable[[str], str | None]
 
 # what a proxy or a share tunnel adds; a request that has one was not made on this machine
 _FORWARDING_HEADERS = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
+
+WRONG_LOGINS = RateLimitItemPerMinute(10)
+"""Wrong logins a minute from one address, after which even the right one is not looked at."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Viva Workbench", charset="UTF-8"'}
 
@@ -31,17 +39,19 @@ class Access:
     Attributes:
         settings: Login name, password and allowed origins.
         verify_report_token: What a candidate's token opens.
+        guesses: Counts wrong logins by address.
     """
 
     settings: Settings
     verify_report_token: VerifyReportToken
+    guesses: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
     def educator(self, request: Request) -> str:
         """The login name of who asks.
 
         Raises:
             HTTPException: 401 without the right password; 403 from elsewhere when no password is set, or when
-                another web site's page made the request.
+                another web site's page made the request; 429 after too many wrong passwords.
         """
         self._refuse_other_sites(request)
         password = self.settings.password.get_secret_value() if self.settings.password else ""
@@ -54,10 +64,16 @@ class Access:
         given = _basic_credentials(request.headers.get("authorization", ""))
         if given is None:
             raise HTTPException(401, "log in with VIVA_USERNAME and VIVA_PASSWORD", _CHALLENGE)
+        address = _address(request)
+        if not self.guesses.test(WRONG_LOGINS, address):
+            wait_s = ceil(self.guesses.get_window_stats(WRONG_LOGINS, address).reset_time - time())
+            message = f"too many wrong logins from this address; try again in {max(1, wait_s)} s"
+            raise HTTPException(429, message, {"Retry-After": str(max(1, wait_s))})
         # both are compared, and in constant time: the answer's delay tells nothing
         same_name = secrets.compare_digest(given[0].encode(), self.settings.username.encode())
         same_password = secrets.compare_digest(given[1].encode(), password.encode())
         if not (same_name and same_password):
+            self.guesses.hit(WRONG_LOGINS, address)
             raise HTTPException(401, "wrong user name or password", _CHALLENGE)
         return self.settings.username
 
@@ -107,6 +123,12 @@ def _is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return (mapped or address).is_loopback
+
+
+def _address(request: Request) -> str:
+    """Where a request came from: what the nearest proxy or tunnel says, else the other end of the connection."""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return forwarded[:64] or (request.client.host if request.client else "unknown")
 
 
 def _basic_credentials(header: str) -> tuple[str, str] | None:

@@ -67,7 +67,7 @@ class AnswerFacts:
         skipped: Whether it was left without an answer.
         typed: Whether the answer was typed.
         probed: Whether a follow-up question was asked.
-        time_used_s: Seconds the question took, None when unknown.
+        time_used_s: Seconds from the end of the question to the end of the answer, None when unknown.
         start_s: Where the answer begins in the recording, None without one.
         end_s: Where it ends.
     """

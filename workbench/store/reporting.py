@@ -119,6 +119,8 @@ def _answer(rows: list[AnswerRow], turns: tuple[TurnRow, ...]) -> AnswerFacts:
     parts = [next((row for row in reversed(rows) if row.probe is probe), None) for probe in (False, True)]
     said = [row for row in parts if row is not None and not row.skipped and row.text.strip()]
     spoken = [turn for turn in turns if turn.number == last.number and turn.role == "candidate"]
+    asked_s = min((turn.end_s for turn in turns if turn.number == last.number and turn.role == "examiner"), default=None)
+    answered_s = max((turn.end_s for turn in spoken), default=None)
     return AnswerFacts(
         number=last.number,
         question_id=last.question_id,
@@ -126,8 +128,9 @@ def _answer(rows: list[AnswerRow], turns: tuple[TurnRow, ...]) -> AnswerFacts:
         skipped=not said,
         typed=any(row.typed for row in said),
         probed=any(row.probe for row in rows),
+        time_used_s=None if asked_s is None or answered_s is None else max(0.0, answered_s - asked_s),
         start_s=min((turn.start_s for turn in spoken), default=None),
-        end_s=max((turn.end_s for turn in spoken), default=None),
+        end_s=answered_s,
     )
 
 
