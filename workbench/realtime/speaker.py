@@ -34,6 +34,10 @@ SENTENCE_GAP_S = 0.28
 LOOKAHEAD_S = 8.0
 """Sound made ahead of what is being heard; more would be thrown away at a barge-in."""
 
+RUNNING_DRY_S = 1.2
+"""Sound made ahead below which the next phrase is as urgent as the first phrase of another reply: a gap inside a
+sentence is heard as a fault, a later answer is not."""
+
 FIRST_WORDS_S = 2.5
 """Longest wait for the model's first clause; then the line's own text is spoken."""
 
@@ -144,7 +148,9 @@ class Speaker:
                             reply.add(np.zeros(int(SENTENCE_GAP_S * self.out_hz), np.float32))
                         reply.begin(text, line.kind, index)
                         await self._say(text, reply, marks, priority, keep=line.wording is None)
-                        priority = "soon" if priority == "now" else priority
+                        if priority != "idle":
+                            made_ahead_s = (reply.n_made - heard()) / self.out_hz
+                            priority = "now" if made_ahead_s < RUNNING_DRY_S else "soon"
                         while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
                             await asyncio.sleep(0.25)
         finally:
