@@ -118,8 +118,9 @@ def _answer(rows: list[AnswerRow], turns: tuple[TurnRow, ...]) -> AnswerFacts:
     last = rows[-1]
     parts = [next((row for row in reversed(rows) if row.probe is probe), None) for probe in (False, True)]
     said = [row for row in parts if row is not None and not row.skipped and row.text.strip()]
-    spoken = [turn for turn in turns if turn.number == last.number and turn.role == "candidate"]
-    asked_s = min((turn.end_s for turn in turns if turn.number == last.number and turn.role == "examiner"), default=None)
+    about_it = [turn for turn in turns if turn.number == last.number]
+    spoken = [turn for turn in about_it if turn.role == "candidate"]
+    asked_s = min((turn.end_s for turn in about_it if turn.role == "examiner"), default=None)
     answered_s = max((turn.end_s for turn in spoken), default=None)
     return AnswerFacts(
         number=last.number,
