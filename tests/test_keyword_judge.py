@@ -10,6 +10,7 @@ from workbench.exam.bank import load_banks
 from workbench.exam.grading import KeywordJudge, judge_keywords, points_of, verdict_of
 from workbench.exam.items import KeyPoint, Question
 from workbench.exam.matching import meant_term
+from workbench.exam.spoken_terms import read_terms
 
 AREA = load_banks()["medical"].area("cardiology")
 ALL = [(scenario, question) for scenario in AREA.scenarios for question in scenario.questions]
@@ -304,3 +305,16 @@ def test_any_text_gets_a_mark_with_evidence_for_each_point(text: str) -> None:
 def test_a_very_long_answer_is_judged() -> None:
     mark = judge_keywords(ALL[0][1], "it is an inferior STEMI of the right coronary artery. " * 3000)
     assert mark.evidence[0].status == "covered"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It's a F, irregularly irregular.", ["it", "is", "af", "irregularly", "irregular"]),
+        ("It is a F", ["it", "is", "af"]),
+        ("There is a T wave", ["there", "is", "a", "t", "wave"]),
+        ("an E C G and a B C", ["an", "ecg", "and", "abc"]),
+    ],
+)
+def test_spelled_letters_become_one_word_and_an_article_stays_one(text: str, words: list[str]) -> None:
+    assert [term.word for term in read_terms(text)] == words

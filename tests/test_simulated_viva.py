@@ -119,7 +119,7 @@ async def test_a_spoken_viva_is_understood_and_marked_through_the_real_engines(l
         seed=1,
         questions=1,
         surroundings=False,
-        options={"speaking_rate": 1.3, "patience": "brisk"},
+        options={"speaking_rate": 1.3},
     )
     [candidate] = make_candidates(plan, get_settings())
     # not prepared: only what is said is synthesised, while the floor is had

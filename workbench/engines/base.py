@@ -154,7 +154,7 @@ class Synthesizer(Protocol):
         """Loads the voice and speaks a phrase of realistic length once."""
 
     def stream(self, text: str, *, rate: float = 1.0, priority: Priority = "now") -> AsyncGenerator[Samples, None]:
-        """Yields audio at `sample_rate_hz` in chunks of any length, leading silence trimmed to some milliseconds.
+        """Yields audio at `sample_rate_hz` in chunks of any length, leading silence trimmed to about 10 ms.
 
         Args:
             text: One or more sentences, already normalised for speech (`workbench.engines.spoken_text.speakable`).

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 NAME = "piper"
 
-LEAD_S = 0.003
+LEAD_S = 0.01
 """Silence kept before a phrase's first sound."""
 
 TAIL_S = 0.03

@@ -161,7 +161,9 @@ def _letters_joined(terms: list[Term]) -> list[Term]:
             joined.append(run[0])
             i += 1
             continue
-        if len(run) >= 2 and not {t.word for t in run} <= {"a", "i"} and not (run[0].word == "a" and len(run) == 2):
+        # "a T wave" has an article; in "it's a F, irregular" nothing follows the letter that it could belong to
+        article = len(run) == 2 and run[0].word == "a" and j < len(terms) and not terms[j].after_pause
+        if len(run) >= 2 and not {t.word for t in run} <= {"a", "i"} and not article:
             joined.append(_merged(run, "".join(t.word for t in run)))
             i = j
         else:
