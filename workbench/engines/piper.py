@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from workbench.engines.base import EngineError, Priority, Samples
 from workbench.engines.phrasing import Phrase, phrases
+from workbench.engines.piper_graph import SplitVoice, load
 from workbench.engines.worker import CancelFlag, Worker
 from workbench.model_manifest import MANIFEST
 from workbench.models import ModelError, find
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
-
-log = logging.getLogger(__name__)
 
 NAME = "piper"
 
@@ -97,7 +96,7 @@ class PiperSynthesizer:
     async def stream(
         self, text: str, *, rate: float = 1.0, priority: Priority = "now"
     ) -> AsyncGenerator[Samples, None]:
-        """Yields audio phrase by phrase, (n_samples,) float32 at `sample_rate_hz`; see `Synthesizer`."""
+        """Yields audio piece by piece, (n_samples,) float32 at `sample_rate_hz`; see `Synthesizer`."""
         async with aclosing(self.speak(text, rate=rate, priority=priority)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -128,97 +127,164 @@ class PiperSynthesizer:
             ValueError: A value is out of range.
         """
         manner = Manner(rate, pitch, noise_scale, noise_w_scale)
-        pending: asyncio.Task[Samples] | None = None
+        asked: _Asked | None = None
         try:
             for phrase in phrases(text):
-                task = asyncio.create_task(self._phrase(phrase, manner, priority))
-                if pending is not None:
-                    ready = await pending
-                    pending = task
-                    if ready.size:
-                        yield ready
-                else:
-                    pending = task
+                before, asked = asked, _Asked(self._pieces(phrase, manner, priority))
+                if before is not None:
+                    async for piece in before.pieces():
+                        yield piece
                 priority = "soon" if priority == "now" else priority
-            if pending is not None:
-                ready, pending = await pending, None
-                if ready.size:
-                    yield ready
+            if asked is not None:
+                async for piece in asked.pieces():
+                    yield piece
         finally:
-            if pending is not None:
-                pending.cancel()
-                with suppress(asyncio.CancelledError, EngineError):
-                    await pending
+            if asked is not None:
+                await asked.close()
 
     async def close(self) -> None:
         """Frees the voice."""
         self._worker.close()
         self._voice = None
 
-    async def _phrase(self, phrase: Phrase, manner: Manner, priority: Priority) -> Samples:
-        def job(flag: CancelFlag) -> Samples:
-            return self._synthesize(phrase, manner, flag)
+    async def _pieces(self, phrase: Phrase, manner: Manner, priority: Priority) -> AsyncGenerator[Samples, None]:
+        def job(flag: CancelFlag) -> Iterator[Samples]:
+            return self._synthesize(phrase, manner, flag, priority != "idle")
 
+        pieces = self._worker.iterate(job, priority=priority, gives_way=True)
         try:
-            return await self._worker.run(job, priority=priority)
+            async for piece in pieces:
+                yield piece
         except (EngineError, ValueError):
             raise
         except Exception as error:
             raise EngineError(
                 self.name, f"could not speak a phrase of {len(phrase.text)} characters: {error}"
             ) from error
+        finally:
+            await pieces.aclose()
 
-    def _synthesize(self, phrase: Phrase, manner: Manner, flag: CancelFlag) -> Samples:
-        from piper.config import SynthesisConfig
-
+    def _synthesize(self, phrase: Phrase, manner: Manner, flag: CancelFlag, early: bool) -> Iterator[Samples]:
+        """The sound of a phrase and the pause behind it; its beginning before the rest where somebody waits for it."""
         if self._voice is None:
             self._voice = _load(self._model_path, self._config, self._threads)
-        voice = self._voice
-        settings = SynthesisConfig(
-            length_scale=voice.config.length_scale * manner.pitch / manner.rate,
-            noise_scale=manner.noise_scale,
-            noise_w_scale=manner.noise_w_scale,
+        phonemizer, voice = self._voice
+        own = phonemizer.config
+        scales = (
+            own.noise_scale if manner.noise_scale is None else manner.noise_scale,
+            own.length_scale * manner.pitch / manner.rate,
+            own.noise_w_scale if manner.noise_w_scale is None else manner.noise_w_scale,
         )
-        spoken: list[Samples] = []
-        for phonemes in voice.phonemize(_SPELLED_A.sub("eigh", phrase.text)):
+        spoke = False
+        for phonemes in phonemizer.phonemize(_SPELLED_A.sub("eigh", phrase.text)):
             flag.check()
             if not any(phoneme.isalpha() for phoneme in phonemes):
                 continue  # punctuation alone makes the model hum
-            audio = voice.phoneme_ids_to_audio(voice.phonemes_to_ids(phonemes), settings)
-            audio = np.atleast_1d(audio).astype(np.float32)
-            if manner.pitch != 1.0:
-                audio = soxr.resample(audio, self.sample_rate_hz * manner.pitch, self.sample_rate_hz)
-            audio = trim(np.clip(audio * GAIN, -1.0, 1.0), self.sample_rate_hz)
-            spoken.append(audio)
-        if not spoken:
+            trimmed = Trimmer(self.sample_rate_hz)
+            for sound in voice.sound(
+                phonemizer.phonemes_to_ids(phonemes), scales, pieces=early and manner.pitch == 1.0
+            ):
+                flag.check()
+                if manner.pitch != 1.0:
+                    sound = soxr.resample(sound, self.sample_rate_hz * manner.pitch, self.sample_rate_hz)
+                piece = trimmed.push(np.clip(sound * GAIN, -1.0, 1.0).astype(np.float32))
+                if piece.size:
+                    yield piece
+                    spoke = True
+            rest = trimmed.end()
+            if rest.size:
+                yield rest
+                spoke = True
+        if spoke and phrase.pause_s:
+            yield np.zeros(round(phrase.pause_s * self.sample_rate_hz), np.float32)
+
+
+class _Asked:
+    """A phrase that the worker has been asked for, whether or not anybody reads it yet."""
+
+    def __init__(self, pieces: AsyncGenerator[Samples, None]) -> None:
+        self._rest = pieces
+        self._first = asyncio.create_task(anext(pieces, None))
+
+    async def pieces(self) -> AsyncGenerator[Samples, None]:
+        """Its sound."""
+        try:
+            first = await self._first
+            if first is not None:
+                yield first
+                async for piece in self._rest:
+                    yield piece
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Nobody wants it any more."""
+        self._first.cancel()
+        with suppress(asyncio.CancelledError, EngineError):
+            await self._first
+        await self._rest.aclose()
+
+
+class Trimmer:
+    """Cuts silence off both ends of a phrase that comes in pieces, down to `LEAD_S` and `TAIL_S`, and ramps the ends.
+
+    Args:
+        sample_rate_hz: Rate of the sound.
+    """
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._frame = max(1, round(FRAME_S * sample_rate_hz))
+        self._lead = round(LEAD_S * sample_rate_hz)
+        self._tail = round(TAIL_S * sample_rate_hz)
+        self._fade = round(FADE_S * sample_rate_hz)
+        self._sound = np.zeros(0, np.float32)
+        self._start: int | None = None
+        self._given = 0
+
+    def push(self, sound: Samples) -> Samples:
+        """Takes the next piece, (n_samples,) float32, and returns what of the phrase is settled by now."""
+        self._sound = np.concatenate([self._sound, sound])
+        whole = len(self._sound) // self._frame * self._frame
+        loud = self._loud(self._sound[:whole])
+        if loud.size == 0:
             return np.zeros(0, np.float32)
-        spoken.append(np.zeros(round(phrase.pause_s * self.sample_rate_hz), np.float32))
-        return np.concatenate(spoken)
+        # silence may yet turn out to be the end, and the ramp down needs the last of the sound
+        return self._give((int(loud[-1]) + 1) * self._frame - self._fade, int(loud[0]))
+
+    def end(self) -> Samples:
+        """The rest; empty when there is no sound, or none left."""
+        loud = self._loud(np.pad(self._sound, (0, -len(self._sound) % self._frame)))
+        if loud.size == 0:
+            return np.zeros(0, np.float32)
+        end = min(len(self._sound), (int(loud[-1]) + 1) * self._frame + self._tail)
+        self._sound = self._sound[:end]
+        start = max(0, int(loud[0]) * self._frame - self._lead) if self._start is None else self._start
+        n_fade = min(self._fade, (end - start) // 2, end - self._given)
+        self._sound[end - n_fade :] *= np.linspace(1.0, 0.0, n_fade, dtype=np.float32)
+        return self._give(end, int(loud[0]), last=True)
+
+    def _loud(self, sound: Samples) -> NDArray[np.intp]:
+        if not sound.size:
+            return np.zeros(0, np.intp)
+        return np.flatnonzero(np.abs(sound).reshape(-1, self._frame).max(axis=1) > SILENCE_PEAK)
+
+    def _give(self, end: int, first_loud: int, *, last: bool = False) -> Samples:
+        if self._start is None:
+            start = max(0, first_loud * self._frame - self._lead)
+            if not last and end - start < 2 * self._fade:
+                return np.zeros(0, np.float32)
+            self._start = self._given = start
+            n_fade = min(self._fade, (end - start) // 2)
+            self._sound[start : start + n_fade] *= np.linspace(0.0, 1.0, n_fade, dtype=np.float32)
+        given = self._sound[self._given : max(end, self._given)].copy()
+        self._given = max(end, self._given)
+        return given
 
 
 def trim(audio: Samples, sample_rate_hz: int) -> Samples:
-    """Cuts silence off both ends of a phrase, down to `LEAD_S` and `TAIL_S`, and ramps the ends to zero.
-
-    Args:
-        audio: (n_samples,) float32.
-        sample_rate_hz: Its rate.
-
-    Returns:
-        A new array; empty when there is no sound.
-    """
-    frame = max(1, round(FRAME_S * sample_rate_hz))
-    whole = np.pad(np.abs(audio), (0, -len(audio) % frame)).reshape(-1, frame)
-    loud = np.flatnonzero(whole.max(axis=1) > SILENCE_PEAK) if audio.size else np.zeros(0, int)
-    if loud.size == 0:
-        return np.zeros(0, np.float32)
-    start = max(0, int(loud[0]) * frame - round(LEAD_S * sample_rate_hz))
-    end = min(len(audio), (int(loud[-1]) + 1) * frame + round(TAIL_S * sample_rate_hz))
-    cut = audio[start:end].astype(np.float32, copy=True)
-    n_fade = min(round(FADE_S * sample_rate_hz), len(cut) // 2)
-    ramp = np.linspace(0.0, 1.0, n_fade, dtype=np.float32)
-    cut[:n_fade] *= ramp
-    cut[len(cut) - n_fade :] *= ramp[::-1]
-    return cut
+    """A whole phrase without the silence at its ends; see `Trimmer`. Empty when there is no sound."""
+    trimmer = Trimmer(sample_rate_hz)
+    return np.concatenate([trimmer.push(audio), trimmer.end()])
 
 
 def create(settings: Settings) -> PiperSynthesizer:
@@ -269,19 +335,10 @@ def _read_config(model_path: Path) -> dict[str, Any]:
     return config
 
 
-def _load(model_path: Path, config: dict[str, Any], threads: int) -> Any:
-    import onnxruntime
+def _load(model_path: Path, config: dict[str, Any], threads: int) -> tuple[Any, SplitVoice]:
+    """What makes phonemes of text, and the voice."""
     from piper import PiperVoice
     from piper.config import PiperConfig
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that spin between calls take the processor from the recogniser and the language model.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(str(model_path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise EngineError(NAME, f"cannot load {model_path}: {error}; run `viva models pull`") from error
-    log.info("loaded the voice %s (%d Hz)", model_path.stem, config["audio"]["sample_rate"])
-    return PiperVoice(session=session, config=PiperConfig.from_dict(config))
+    voice = load(model_path, threads)
+    return PiperVoice(session=None, config=PiperConfig.from_dict(config)), voice

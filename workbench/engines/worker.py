@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from workbench.engines.base import Priority
@@ -21,6 +22,9 @@ T = TypeVar("T")
 STAND_STILL_S = 0.15
 """Longest time an iterator waits for its reader, once; afterwards it runs on."""
 
+MOST_RESTARTS = 3
+"""How often a job is begun anew because a more urgent one came; then it runs to its end."""
+
 _RANK: dict[Priority, int] = {"now": 0, "soon": 1, "idle": 2}
 
 
@@ -28,29 +32,41 @@ class Cancelled(Exception):
     """Raised inside a worker's job when its caller has gone away."""
 
 
+class GivesWay(Exception):
+    """Raised inside a worker's job that is to be begun anew after a more urgent one."""
+
+
 class CancelFlag:
-    """Tells a blocking job that nobody waits for its result any more."""
+    """Tells a blocking job that nobody waits for its result any more, or that somebody waits for another's more."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._outranked = False
 
     def set(self) -> None:
         """Marks the job as unwanted."""
         self._event.set()
 
+    def outrank(self, outranked: bool = True) -> None:
+        """Marks the job as one to be begun anew later, or no longer so."""
+        self._outranked = outranked
+
     def __bool__(self) -> bool:
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raises `Cancelled` when the job is unwanted; blocking code calls it between steps."""
+        """Raises `Cancelled` or `GivesWay` when the job is to stop; blocking code calls it between steps."""
         if self._event.is_set():
             raise Cancelled
+        if self._outranked:
+            raise GivesWay
 
 
 class Worker:
     """Runs jobs one after another on a thread of its own: `now` before `soon` before `idle`, else first come first.
 
     A job whose caller was cancelled while it waited is never started; one that runs is told through its `CancelFlag`.
+    One that runs while a more urgent one comes stops at its next `check` and begins anew afterwards.
 
     Args:
         name: Name of the thread.
@@ -66,6 +82,7 @@ class Worker:
         self._wake = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._running: tuple[int, CancelFlag] | None = None
 
     @property
     def waiting(self) -> int:
@@ -86,12 +103,20 @@ class Worker:
             else:
                 future.set_exception(error)
 
+        n_restarts = 0
+
         def call() -> None:
+            nonlocal n_restarts
             if flag:
                 return
             try:
-                value, error = job(flag), None
+                with self._outranks(flag if n_restarts < MOST_RESTARTS else None, priority):
+                    value, error = job(flag), None
             except Cancelled:
+                return
+            except GivesWay:
+                n_restarts += 1
+                self._put(call, priority)
                 return
             except BaseException as caught:  # handed to the caller, who alone knows what to do
                 value, error = None, caught
@@ -104,7 +129,12 @@ class Worker:
             flag.set()
 
     async def iterate(
-        self, job: Callable[[CancelFlag], Iterator[T]], *, priority: Priority = "now", lead: int | None = None
+        self,
+        job: Callable[[CancelFlag], Iterator[T]],
+        *,
+        priority: Priority = "now",
+        lead: int | None = None,
+        gives_way: bool = False,
     ) -> AsyncGenerator[T, None]:
         """Yields what the iterator made by `job` yields, as it comes; closing the generator stops the iterator.
 
@@ -113,21 +143,28 @@ class Worker:
             priority: Place in the queue.
             lead: Items it may be ahead of the reader: it stands still for up to `STAND_STILL_S` when it is further, so
                 that whatever the reader does with an item has the cores to itself; None never waits.
+            gives_way: Whether it stands back between two items for a more urgent job, and goes on after it.
         """
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         flag = CancelFlag()
         room = threading.Semaphore(lead or 0)
+        items: Iterator[T] | None = None
 
         def call() -> None:
+            nonlocal items
             if flag:
                 return
             waits = lead is not None
             try:
-                for item in job(flag):
+                items = job(flag) if items is None else items
+                for item in items:
                     if flag:
                         return
                     self._tell(loop, queue.put_nowait, ("item", item))
+                    if gives_way and self._waits_more_urgent(priority):
+                        self._put(call, priority)
+                        return
                     # one who is not read any more must not hold up those who queue behind it
                     waits = waits and not self._jobs and room.acquire(timeout=STAND_STILL_S)
             except Cancelled:
@@ -166,7 +203,29 @@ class Worker:
                 self._thread = threading.Thread(target=self._serve, name=self.name, daemon=True)
                 self._thread.start()
             heapq.heappush(self._jobs, (_RANK[priority], next(self._order), call))
+            if self._running is not None and _RANK[priority] < self._running[0]:
+                self._running[1].outrank()
             self._wake.notify()
+
+    @contextmanager
+    def _outranks(self, flag: CancelFlag | None, priority: Priority) -> Iterator[None]:
+        """Has the flag of the running job raised when a more urgent one comes; None runs to its end."""
+        if flag is None:
+            yield
+            return
+        with self._wake:
+            flag.outrank(False)
+            self._running = (_RANK[priority], flag)
+        try:
+            yield
+        finally:
+            with self._wake:
+                self._running = None
+                flag.outrank(False)
+
+    def _waits_more_urgent(self, priority: Priority) -> bool:
+        with self._wake:
+            return bool(self._jobs) and self._jobs[0][0] < _RANK[priority]
 
     def _serve(self) -> None:
         if self.nice and sys.platform == "linux":

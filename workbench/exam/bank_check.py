@@ -120,6 +120,8 @@ def _check_exemplars(area: Area, scenario: Scenario, question: Question) -> Iter
             message = f"{n} exemplars are {verdict}; at least {MIN_EXEMPLARS} of each verdict are needed"
             yield Finding(area.file, question.line, question.id, "exemplars", message)
     for exemplar in question.exemplars:
+        if exemplar.held_out:
+            continue  # wordings are mended until these findings are gone: the other half stays unseen
         mark = judge_keywords(question, exemplar.text, question_text=scenario.text)
         if mark.verdict != exemplar.verdict:
             message = f"the keyword judge finds this exemplar {mark.verdict}, its verdict is {exemplar.verdict}"

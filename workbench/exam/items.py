@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -48,6 +49,11 @@ class Exemplar:
     points: float
     note: str = ""
     line: int = field(default=0, compare=False)
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it belongs to the half that no judge may be tuned on, by the hash of its words."""
+        return hashlib.sha256(" ".join(self.text.split()).encode()).digest()[0] < 128
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,14 @@ class Patience:
         answer_s: After a finished sentence of an answer to an exam question, unless it says that it is over or asks for
             something. Neither words nor sound tell a clause that ends an answer from one more to come, so that only
             this decides how often a candidate who thinks between clauses is cut off; see `viva bench turns`.
+        pause_frames: Silent frames in a row that make a pause. With one, work begins 32 ms sooner and, at every stop
+            consonant, in vain.
     """
 
     finished_s: float = 0.5
     unfinished_s: float = 2.5
     answer_s: float = 2.0
+    pause_frames: int = PAUSE_FRAMES
 
     def __post_init__(self) -> None:
         if not 0 < self.finished_s <= self.answer_s <= self.unfinished_s:
@@ -105,7 +108,7 @@ class Patience:
 
 
 PRESETS: dict[str, Patience] = {
-    "brisk": Patience(0.25, 1.6, 1.0),
+    "brisk": Patience(0.25, 1.6, 1.0, pause_frames=1),
     "default": Patience(0.5, 2.5, 2.0),
     "patient": Patience(0.9, 3.5, 2.8),
 }
@@ -346,7 +349,7 @@ class TurnTaker:
         self._silent += 1
         if self._voiced < MIN_SPEECH_FRAMES:
             return self._withdraw() if self._silent >= WITHDRAW_FRAMES else ()
-        return (self._pause(),) if self._silent >= PAUSE_FRAMES else ()
+        return (self._pause(),) if self._silent >= self.patience.pause_frames else ()
 
     def _in_pause(self, voiced: bool) -> tuple[TurnSignal, ...]:
         self._run = self._run + 1 if voiced else 0
