@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from typing import Any
 
 import numpy as np
@@ -197,3 +198,20 @@ async def test_a_second_reply_cannot_start_over_the_first() -> None:
     with pytest.raises(RuntimeError, match="clear it first"):
         out.play(reply_of(1.0))
     out.abandon()
+
+
+async def test_the_first_sound_gathers_a_little_where_others_are_answered_too() -> None:
+    listener = Listener()
+    busy = Playout(
+        listener.emit, rate_hz=RATE_HZ, reports=True, clock=time.monotonic, on_end=listener.end, others=lambda: 3
+    )
+    reply = Reply()
+    reply.begin("A word", "talk")
+    busy.play(reply)
+    reply.add(np.full(RATE_HZ // 4, 0.1, np.float32))
+    await settle()
+    assert not listener.n_samples(), "more is to come, and later than usual"
+    reply.finish()
+    await settle()
+    assert listener.n_samples(), "nothing more is to come"
+    busy.abandon()

@@ -87,6 +87,7 @@ class Examiner:
             clock=services.clock,
             on_end=self._reply_ended,
             on_first=self._first_sound,
+            others=lambda: max(0, speaker.cache.n_making - 1),
         )
         self.deciding = asyncio.Lock()
         self.revision = 0

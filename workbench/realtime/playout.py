@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -26,6 +27,14 @@ CancelReason = Literal["turn_detected", "client_cancelled"]
 
 CHUNK_S = 0.1
 """Sound in one event: long enough to be cheap, short enough that the first word is not held up by the last."""
+
+HOLD_PER_OTHER_S = 0.07
+"""How long the first sound is held back for each other reply that is being made: what follows it will be late then, and
+a gap inside a sentence is heard as a fault, a later answer is not."""
+
+MOST_HELD_S = 0.28
+HELD_ENOUGH_S = 1.5
+"""Sound made from which nothing is held back."""
 
 GRACE_S = 0.35
 """How long after the sound should have ended a reporting client's last report is waited for."""
@@ -151,6 +160,7 @@ class Playout:
         clock: Monotonic seconds.
         on_sound: Called with (samples, first sample's index in the reply) as sound is sent, for the recording.
         on_first: Called once a reply when its first sound is handed over.
+        others: Replies that are being made for other listeners now.
     """
 
     def __init__(
@@ -162,6 +172,7 @@ class Playout:
         clock: Callable[[], float],
         on_end: Callable[[Heard], Awaitable[None]],
         on_first: Callable[[Reply], None] = lambda reply: None,
+        others: Callable[[], int] = lambda: 0,
     ) -> None:
         self.emit = emit
         self.rate_hz = rate_hz
@@ -169,6 +180,7 @@ class Playout:
         self.clock = clock
         self.on_end = on_end
         self.on_first = on_first
+        self.others = others
         self.generation = 0
         self.reply: Reply | None = None
         self.paused = False
@@ -294,6 +306,7 @@ class Playout:
             while self.paused or self._sent - self.played() >= ahead:
                 await self._wait(CHUNK_S / 2 if not self.paused else 1.0)
             if self._sent == 0:
+                await self._hold(reply)
                 self._start_events(reply, generation)
                 self._played_at = self.clock()
                 self.on_first(reply)
@@ -324,6 +337,17 @@ class Playout:
         if self._sent:
             self._finish_events(reply, "completed", reply.text)
         await self.on_end(Heard(reply, reply.n_made, interrupted=False))
+
+    async def _hold(self, reply: Reply) -> None:
+        """Lets some sound gather where others are being answered too."""
+        deadline = self.clock() + min(MOST_HELD_S, HOLD_PER_OTHER_S * self.others())
+        while not reply.finished and reply.n_made < HELD_ENOUGH_S * self.rate_hz:
+            left_s = deadline - self.clock()
+            if left_s <= 0:
+                return
+            reply.changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reply.changed.wait(), left_s)
 
     async def _until_heard(self) -> None:
         deadline: float | None = None
