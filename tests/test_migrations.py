@@ -24,7 +24,8 @@ from workbench.store.tables import Base
 
 TABLES = {
     "users", "sessions", "turns", "words", "answers", "evaluations", "results", "question_banks", "events",
-    "audit_log", "configuration",
+    "audit_log", "configuration", "educators", "cohorts", "candidates", "invitations", "sittings", "bank_drafts",
+    "bank_releases",
 }  # fmt: skip
 
 

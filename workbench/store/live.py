@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import insert, update
 
 from workbench.exam.model import Evaluation, SaveAnswer
-from workbench.store import reading, writing
+from workbench.store import invitations, reading, writing
 from workbench.store.core import SESSION_ID, Database
 from workbench.store.errors import StoreError
 from workbench.store.rows import SessionRow, WordLike
@@ -38,6 +38,7 @@ class LiveSessions(Database):
         adapter: str | None = None,
         bank_id: int | None = None,
         session_id: str | None = None,
+        invitation_id: int | None = None,
     ) -> SessionRow:
         """Starts a session and returns it.
 
@@ -58,15 +59,19 @@ class LiveSessions(Database):
             adapter: Name and version of the language model or adapter.
             bank_id: Id that `publish_bank` gave.
             session_id: Id to use; one is made when None.
+            invitation_id: The link it came from; one of its attempts is used up with this.
 
         Raises:
             StoreError: The id is taken or cannot name a file.
+            InvitationRefused: The link opens no viva now; nothing was started.
         """
         session_id = f"sess_{secrets.token_hex(12)}" if session_id is None else session_id
         if not SESSION_ID.fullmatch(session_id):
             raise StoreError(f"session id {session_id[:80]!r}: allowed are 1 to 64 letters, digits, - and _")
         now = self._now()
         with self._writing() as connection:
+            if invitation_id is not None and candidate_key is None:
+                candidate_key = invitations.candidate_key(connection, invitation_id)
             user_id = writing.candidate_user(connection, candidate_key, now)
             connection.execute(
                 insert(Sessions).values(
@@ -93,6 +98,8 @@ class LiveSessions(Database):
                     wording={},
                 )
             )
+            if invitation_id is not None:
+                invitations.use_attempt(connection, invitation_id, session_id, now)
             return reading.session_row(connection, session_id)
 
     def update_session(self, session_id: str, **changes: Any) -> SessionRow:

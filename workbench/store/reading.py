@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -71,6 +72,14 @@ def session_row(connection: Connection, session_id: str) -> SessionRow:
     return SessionRow(**row._mapping)
 
 
+def session_rows(connection: Connection, session_ids: Sequence[str]) -> dict[str, SessionRow]:
+    """Sessions by id; those that are gone are left out."""
+    rows = connection.execute(
+        select(*_SESSION_COLUMNS).join(Users, Users.id == Sessions.user_id).where(Sessions.id.in_(session_ids))
+    )
+    return {row.id: SessionRow(**row._mapping) for row in rows}
+
+
 def session_data(connection: Connection, session_id: str, recording: Path | None) -> SessionData:
     """Everything kept of one session but its events.
 
@@ -95,7 +104,7 @@ def session_data(connection: Connection, session_id: str, recording: Path | None
                 select(*_ANSWER_COLUMNS).where(Answers.session_id == session_id).order_by(Answers.id)
             )
         ),
-        marks=_marks(connection, session_id),
+        marks=all_marks(connection, session_id),
         result=result_row(connection, session_id),
         bank=bank,
         recording=recording,
@@ -106,6 +115,15 @@ def result_row(connection: Connection, session_id: str) -> ResultRow | None:
     """The outcome of a session, None while it runs."""
     row = connection.execute(select(*_RESULT_COLUMNS).where(Results.session_id == session_id)).one_or_none()
     return None if row is None else ResultRow(**row._mapping)
+
+
+def result_rows(connection: Connection, session_ids: Sequence[str]) -> dict[str, ResultRow]:
+    """Outcomes by session; sessions that have none are left out."""
+    rows = connection.execute(select(Results.session_id, *_RESULT_COLUMNS).where(Results.session_id.in_(session_ids)))
+    return {
+        row.session_id: ResultRow(**{key: value for key, value in row._mapping.items() if key != "session_id"})
+        for row in rows
+    }
 
 
 def session_page(
@@ -134,12 +152,7 @@ def session_page(
         .limit(limit)
         .offset(offset)
     ).all()
-    results = {
-        row.session_id: ResultRow(**{key: value for key, value in row._mapping.items() if key != "session_id"})
-        for row in connection.execute(
-            select(Results.session_id, *_RESULT_COLUMNS).where(Results.session_id.in_([row.id for row in rows]))
-        )
-    }
+    results = result_rows(connection, [row.id for row in rows])
     sessions = tuple((SessionRow(**row._mapping), results.get(row.id)) for row in rows)
     return Page(sessions, total, offset)
 
@@ -165,7 +178,7 @@ def audit_rows(connection: Connection, subject: str | None, limit: int) -> tuple
 
 def marks_that_count(connection: Connection, session_id: str) -> dict[int, MarkRow]:
     """The last mark of each question, by number."""
-    return {mark.number: mark for mark in _marks(connection, session_id)}
+    return {mark.number: mark for mark in all_marks(connection, session_id)}
 
 
 def evidence_as_json(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -186,7 +199,8 @@ def _turns(connection: Connection, session_id: str) -> tuple[TurnRow, ...]:
     return tuple(TurnRow(**row._mapping, words=tuple(words.get(row.id, ()))) for row in rows)
 
 
-def _marks(connection: Connection, session_id: str) -> tuple[MarkRow, ...]:
+def all_marks(connection: Connection, session_id: str) -> tuple[MarkRow, ...]:
+    """Every mark of a session in the order they were given."""
     rows = connection.execute(select(Evaluations).where(Evaluations.session_id == session_id).order_by(Evaluations.id))
     return tuple(_mark(row) for row in rows)
 
@@ -200,4 +214,4 @@ def _mark(row: Row[Any]) -> MarkRow:
         confidence=row.confidence,
         judge=row.judge,
     )
-    return MarkRow(row.id, row.number, evaluation, row.rater, row.public, row.created_at)
+    return MarkRow(row.id, row.number, evaluation, row.rater, row.public, row.created_at, row.reason, row.restores_id)

@@ -9,12 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.store import recordings
-from workbench.store.archive import Archive
+from workbench.store.banks_kept import KeptBanks
+from workbench.store.cohorts import CohortRolls
+from workbench.store.invitations import InvitationLinks
 from workbench.store.live import LiveSessions
+from workbench.store.marking import Marking
+from workbench.store.people import People
+from workbench.store.publishing import Publishing
 
 
-class Store(LiveSessions, Archive):
-    """Sessions, answers, marks, results, events, the audit log and run-time configuration."""
+class Store(LiveSessions, Marking, CohortRolls, InvitationLinks, Publishing, KeptBanks, People):
+    """Sessions, answers, marks, results, events, the audit log and run-time configuration; those who examine too."""
 
     def recording_path(self, session_id: str) -> Path:
         """Where a `Recorder` of this session writes; `SessionData.recording` is what it left."""

@@ -106,7 +106,10 @@ class AnswerRow:
 
 @dataclass(frozen=True)
 class MarkRow:
-    """One evaluation of one question; `rater` is `judge` or the login of who corrected the mark."""
+    """One evaluation of one question; `rater` is `judge` or the login of who corrected the mark.
+
+    `reason` is the educator's; `restores_id` is the id of the earlier mark an undo brought back.
+    """
 
     id: int
     number: int
@@ -114,6 +117,8 @@ class MarkRow:
     rater: str
     public: bool
     created_at: datetime
+    reason: str | None = None
+    restores_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,10 @@ class Answers(Base):
 
 
 class Evaluations(Base):
-    """Marks with their evidence; `rater` is `judge` or the login of the educator who corrected the mark."""
+    """Marks with their evidence; `rater` is `judge` or the login of the educator who corrected the mark.
+
+    `restores_id` names the earlier row an undo brought back: this one says the same, by the same rater.
+    """
 
     __tablename__ = "evaluations"
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -184,6 +187,8 @@ class Evaluations(Base):
     public: Mapped[bool]
     evidence: Mapped[Any] = mapped_column(JsonText())
     created_at: Mapped[datetime]
+    reason: Mapped[str | None]
+    restores_id: Mapped[int | None] = mapped_column(RowId)
     __table_args__ = (
         CheckConstraint("verdict IN ('correct', 'partial', 'incorrect')", name="verdict"),
         CheckConstraint("points >= 0 AND points <= 10", name="points"),

@@ -126,6 +126,8 @@ def add_evaluation(
     rater: str,
     public: bool,
     now: datetime,
+    reason: str | None = None,
+    restores_id: int | None = None,
 ) -> int:
     """Adds a mark; it counts from now on, the ones before it stay as history."""
     if not (math.isfinite(evaluation.points) and 0 <= evaluation.points <= 10):
@@ -144,6 +146,8 @@ def add_evaluation(
             public=public,
             evidence=evidence_as_json(evaluation),
             created_at=now,
+            reason=reason,
+            restores_id=restores_id,
         )
         .returning(Evaluations.id)
     ).scalar_one()
