@@ -200,18 +200,14 @@ async def test_a_second_reply_cannot_start_over_the_first() -> None:
     out.abandon()
 
 
-async def test_the_first_sound_gathers_a_little_where_others_are_answered_too() -> None:
+async def test_sound_that_has_been_made_does_not_wait_for_a_full_chunk() -> None:
     listener = Listener()
-    busy = Playout(
-        listener.emit, rate_hz=RATE_HZ, reports=True, clock=time.monotonic, on_end=listener.end, others=lambda: 3
-    )
+    out = playout(listener, time.monotonic)
     reply = Reply()
     reply.begin("A word", "talk")
-    busy.play(reply)
-    reply.add(np.full(RATE_HZ // 4, 0.1, np.float32))
+    out.play(reply)
+    n_made = int(1.5 * CHUNK_S * RATE_HZ)
+    reply.add(np.full(n_made, 0.1, np.float32))
     await settle()
-    assert not listener.n_samples(), "more is to come, and later than usual"
-    reply.finish()
-    await settle()
-    assert listener.n_samples(), "nothing more is to come"
-    busy.abandon()
+    assert listener.n_samples() == n_made
+    out.abandon()

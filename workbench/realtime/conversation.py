@@ -141,7 +141,7 @@ class Conversation:
         self.examiner = Examiner(
             services,
             bank,
-            state or flow.new_exam(bank, services.setup(options, seed)),
+            state or flow.new_exam(bank, services.setup(options, seed, results_held=keeper.results_held)),
             keeper=keeper,
             outbox=self.outbox,
             ear=self.listener.ear,

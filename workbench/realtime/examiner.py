@@ -87,7 +87,6 @@ class Examiner:
             clock=services.clock,
             on_end=self._reply_ended,
             on_first=self._first_sound,
-            others=lambda: max(0, speaker.cache.n_making - 1),
         )
         self.deciding = asyncio.Lock()
         self.revision = 0
@@ -311,7 +310,8 @@ class Examiner:
         self.on_state()
         if self.state.number and self.state.phase not in ("closing", "done"):
             self.outbox.put(telling.question(asking.show(self.bank, self.state)))
-        if self.state.setup.mode == "practice" or self.completed is not None:
+        shown_at_end = self.completed is not None and not self.state.setup.results_held
+        if self.state.setup.mode == "practice" or shown_at_end:
             for record in self.state.records:
                 if record.evaluation is not None and record.final:
                     self.outbox.put(telling.verdict(self.bank, self.state, record.number, record.evaluation))

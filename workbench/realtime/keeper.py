@@ -15,22 +15,20 @@ from workbench import metrics
 from workbench.audio import StreamResampler
 from workbench.engines.base import SAMPLE_RATE_HZ, Samples, Word
 from workbench.exam import model as exam
+from workbench.exam.consent import CONSENT_VERSION
 from workbench.exam.items import Bank
 from workbench.exam.state import ExamState
 from workbench.realtime.drafts import Outcome
 from workbench.realtime.playout import Reply
 from workbench.realtime.protocol import ProtocolError, VivaOptions, VivaReport
 from workbench.realtime.services import Services
-from workbench.store import bank_snapshot
-from workbench.store.errors import SessionNotFound, StoreError
+from workbench.store import bank_snapshot, reporting
+from workbench.store.errors import InvitationRefused, SessionNotFound, StoreError
 from workbench.store.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-CONSENT_VERSION = "2026-11"
-"""Version of the consent text the examiner speaks and the page shows."""
 
 
 class Keeper:
@@ -52,16 +50,30 @@ class Keeper:
         self._offset = 0
         self._resampled: tuple[str, StreamResampler] | None = None
         self._ended = False
+        self.results_held = False
 
     # ---- beginning ----
 
     @classmethod
-    async def create(cls, services: Services, session_id: str, options: VivaOptions, seed: int, bank: Bank) -> Keeper:
-        """Opens a new session in the store."""
+    async def create(
+        cls,
+        services: Services,
+        session_id: str,
+        options: VivaOptions,
+        seed: int,
+        bank: Bank,
+        *,
+        invitation_id: int | None = None,
+    ) -> Keeper:
+        """Opens a new session in the store; one from a link uses up one of its attempts.
+
+        Raises:
+            ProtocolError: The link opens no viva any more; nothing was started.
+        """
         keeper = cls(services, session_id, options)
         setup = options.model_dump(exclude={"ticket", "resume"})
 
-        def write() -> None:
+        def write() -> bool:
             bank_id = services.store.publish_bank(bank.discipline, bank.version, bank_snapshot.to_text(bank))
             services.store.create_session(
                 session_id=session_id,
@@ -76,39 +88,47 @@ class Keeper:
                 setup=setup,
                 bank_id=bank_id,
                 adapter=services.settings.llm_model,
+                invitation_id=invitation_id,
             )
+            return invitation_id is not None and services.store.results_held(session_id)
 
-        await keeper._write(write)
+        try:
+            keeper.results_held = await keeper._write(write)
+        except InvitationRefused as error:
+            raise ProtocolError(str(error), param="session.viva.ticket", code=f"invitation_{error.code}") from None
         if options.consent and options.record:
             keeper.start_recording()
         return keeper
 
     @classmethod
-    async def reopen(cls, services: Services, session_id: str) -> tuple[Keeper, VivaOptions, str, float]:
-        """Takes a saved session up again: the keeper, its options, the exam's state and the exam time used.
+    async def reopen(cls, services: Services, session_id: str) -> tuple[Keeper, VivaOptions, str, float, Bank]:
+        """Takes a saved session up again: keeper, options, the exam's state, the exam time used, and its questions.
 
         Raises:
             ProtocolError: There is no such session any more, or it has ended.
         """
 
-        def read() -> tuple[VivaOptions, str, bool]:
+        def read() -> tuple[VivaOptions, str, bool, bool, Bank]:
             services.store.reopen(session_id)
             data = services.store.load_session(session_id)
             if data.state is None:
                 raise StoreError(f"session {session_id} ended before its first question")
             options = VivaOptions.model_validate(data.session.setup)
-            return options, data.state, data.session.consented and data.session.record
+            record = data.session.consented and data.session.record
+            held = services.store.results_held(session_id)
+            return options, data.state, record, held, reporting.bank_of(data, services.banks)
 
         try:
-            options, state, record = await services.store_thread.run(lambda _: read())
+            options, state, record, held, bank = await services.store_thread.run(lambda _: read())
         except (SessionNotFound, StoreError) as error:
             raise ProtocolError(
                 f"this viva cannot be resumed: {error}", param="session.viva.resume", code="not_resumable"
             ) from None
         keeper = cls(services, session_id, options)
+        keeper.results_held = held
         if record:
             keeper.start_recording()
-        return keeper, options, state, ExamState.from_json(state).now_s
+        return keeper, options, state, ExamState.from_json(state).now_s, bank
 
     # ---- sound ----
 
@@ -242,12 +262,15 @@ class Keeper:
             metrics.session_ended("finished" if completed else "stopped")
         self._ended = True
         token = self.services.tickets.mint_report(self.session_id)
+        # asked again: an educator may have published a viva that was left open
+        held = self.results_held and await self._write(lambda: self.store.results_held(self.session_id))
         return VivaReport(
             session_id=self.session_id,
             completed=completed,
-            score=result.score,
+            score=0.0 if held else result.score,
             max_score=result.max_score,
             url=f"api/sessions/{self.session_id}/report?token={token}",
+            held=held,
         )
 
     async def abandon(self) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -27,14 +26,6 @@ CancelReason = Literal["turn_detected", "client_cancelled"]
 
 CHUNK_S = 0.1
 """Sound in one event: long enough to be cheap, short enough that the first word is not held up by the last."""
-
-HOLD_PER_OTHER_S = 0.07
-"""How long the first sound is held back for each other reply that is being made: what follows it will be late then, and
-a gap inside a sentence is heard as a fault, a later answer is not."""
-
-MOST_HELD_S = 0.28
-HELD_ENOUGH_S = 1.5
-"""Sound made from which nothing is held back."""
 
 GRACE_S = 0.35
 """How long after the sound should have ended a reporting client's last report is waited for."""
@@ -160,7 +151,6 @@ class Playout:
         clock: Monotonic seconds.
         on_sound: Called with (samples, first sample's index in the reply) as sound is sent, for the recording.
         on_first: Called once a reply when its first sound is handed over.
-        others: Replies that are being made for other listeners now.
     """
 
     def __init__(
@@ -172,7 +162,6 @@ class Playout:
         clock: Callable[[], float],
         on_end: Callable[[Heard], Awaitable[None]],
         on_first: Callable[[Reply], None] = lambda reply: None,
-        others: Callable[[], int] = lambda: 0,
     ) -> None:
         self.emit = emit
         self.rate_hz = rate_hz
@@ -180,7 +169,6 @@ class Playout:
         self.clock = clock
         self.on_end = on_end
         self.on_first = on_first
-        self.others = others
         self.generation = 0
         self.reply: Reply | None = None
         self.paused = False
@@ -306,7 +294,6 @@ class Playout:
             while self.paused or self._sent - self.played() >= ahead:
                 await self._wait(CHUNK_S / 2 if not self.paused else 1.0)
             if self._sent == 0:
-                await self._hold(reply)
                 self._start_events(reply, generation)
                 self._played_at = self.clock()
                 self.on_first(reply)
@@ -337,17 +324,6 @@ class Playout:
         if self._sent:
             self._finish_events(reply, "completed", reply.text)
         await self.on_end(Heard(reply, reply.n_made, interrupted=False))
-
-    async def _hold(self, reply: Reply) -> None:
-        """Lets some sound gather where others are being answered too."""
-        deadline = self.clock() + min(MOST_HELD_S, HOLD_PER_OTHER_S * self.others())
-        while not reply.finished and reply.n_made < HELD_ENOUGH_S * self.rate_hz:
-            left_s = deadline - self.clock()
-            if left_s <= 0:
-                return
-            reply.changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(reply.changed.wait(), left_s)
 
     async def _until_heard(self) -> None:
         deadline: float | None = None
@@ -465,7 +441,7 @@ class Playout:
 
 
 class _Rechunker:
-    """Yields the reply's sound in pieces of one size, None where the producer has not made enough yet."""
+    """Yields the reply's sound in pieces of one size, a smaller one where no more is made yet, None where none is."""
 
     def __init__(self, reply: Reply, size: int) -> None:
         self.reply = reply
@@ -480,7 +456,7 @@ class _Rechunker:
                 pending.append(self.reply.sound[taken])
                 n_pending += len(self.reply.sound[taken])
                 taken += 1
-            if n_pending >= self.size or (n_pending and self.reply.finished):
+            if n_pending:
                 data = np.concatenate(pending)
                 yield data[: self.size]
                 pending = [data[self.size :]] if len(data) > self.size else []

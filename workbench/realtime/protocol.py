@@ -316,7 +316,7 @@ class VivaVerdict(_ServerEvent):
 
 
 class VivaReport(_ServerEvent):
-    """The exam is over and its report can be read."""
+    """The exam is over and its report can be read, unless it is held until an educator publishes it."""
 
     type: Literal["viva.report"] = "viva.report"
     session_id: str
@@ -324,6 +324,7 @@ class VivaReport(_ServerEvent):
     score: float
     max_score: float
     url: str = Field(description="Relative URL of the report's page; `.json` and `.csv` beside it.")
+    held: bool = Field(False, description="The results are not published yet: score is 0, the URL opens them later.")
 
 
 class VivaPlayback(_ServerEvent):

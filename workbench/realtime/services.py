@@ -81,7 +81,7 @@ class Services:
             )
         return bank
 
-    def setup(self, options: VivaOptions, seed: int) -> ExamSetup:
+    def setup(self, options: VivaOptions, seed: int, *, results_held: bool = False) -> ExamSetup:
         """The exam's setup from what a client asked for and the settings."""
         return ExamSetup(
             discipline=options.discipline,
@@ -93,4 +93,5 @@ class Services:
             question_time_s=self.settings.question_time_s,
             warning_before_s=self.settings.warning_before_s,
             extra_time=options.extra_time,
+            results_held=results_held,
         )

@@ -64,14 +64,9 @@ class Fallbacks:
 
 
 class PhraseCache:
-    """Synthesised phrases by (text, rate), the least recently used dropped first.
-
-    Attributes:
-        n_making: Replies being made now, by all who share the cache; those made well ahead of their listener left out.
-    """
+    """Synthesised phrases by (text, rate), the least recently used dropped first."""
 
     def __init__(self, sample_rate_hz: int, keep_s: float = CACHED_S) -> None:
-        self.n_making = 0
         self._room = int(keep_s * sample_rate_hz)
         self._held = 0
         self._phrases: OrderedDict[tuple[str, float], Samples] = OrderedDict()
@@ -145,7 +140,6 @@ class Speaker:
         Raises:
             EngineError: The voice failed twice on the same phrase; what was made before stands.
         """
-        self.cache.n_making += 1
         try:
             for index, line in enumerate(lines):
                 async for words in self._words(line, marks, priority):
@@ -157,21 +151,10 @@ class Speaker:
                         if priority != "idle":
                             made_ahead_s = (reply.n_made - heard()) / self.out_hz
                             priority = "now" if made_ahead_s < RUNNING_DRY_S else "soon"
-                        await self._far_enough(reply, heard)
+                        while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
+                            await asyncio.sleep(0.25)
         finally:
-            self.cache.n_making -= 1
             reply.finish()
-
-    async def _far_enough(self, reply: Reply, heard: Callable[[], int]) -> None:
-        """Waits while more than enough sound has been made."""
-        if reply.n_made - heard() <= LOOKAHEAD_S * self.out_hz:
-            return
-        self.cache.n_making -= 1
-        try:
-            while reply.n_made - heard() > LOOKAHEAD_S * self.out_hz:
-                await asyncio.sleep(0.25)
-        finally:
-            self.cache.n_making += 1
 
     async def _words(self, line: Line, marks: Marks, priority: Priority) -> AsyncIterator[str]:
         """The phrases of a line: the model's if it words the line well, else the line's own."""

@@ -1,4 +1,4 @@
-"""Signed tokens: the one-time ticket that opens the socket, the token that resumes a viva, the one that reads a report.
+"""Signed tokens: the one-time ticket that opens the socket, the token that resumes a viva, those that read a report.
 
 `itsdangerous` signs them with a key kept beside the data, so that they survive a restart and cannot be made by anyone
 else. A ticket is used up by its first use; the used ones are remembered until they would have expired anyway.
@@ -18,6 +18,7 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 TICKET_LIFE_S = 15 * 60
 RESUME_LIFE_S = 24 * 3600
 REPORT_LIFE_S = 180 * 24 * 3600
+READER_LIFE_S = 3600
 
 
 class TicketError(ValueError):
@@ -38,7 +39,7 @@ def signing_key(data_dir: Path, given: str | None) -> str:
 
 
 class Tickets:
-    """Mints and checks the three kinds of token.
+    """Mints and checks the four kinds of token.
 
     Args:
         key: Signing key.
@@ -47,13 +48,18 @@ class Tickets:
 
     def __init__(self, key: str, clock: Callable[[], float] = time.time) -> None:
         self._serializers = {
-            kind: URLSafeTimedSerializer(key, salt=f"viva.{kind}") for kind in ("ticket", "resume", "report")
+            kind: URLSafeTimedSerializer(key, salt=f"viva.{kind}") for kind in ("ticket", "resume", "report", "reader")
         }
         self._used: dict[str, float] = {}
         self._clock = clock
 
     def mint_ticket(self, grants: dict[str, Any] | None = None) -> str:
-        """A ticket for one viva; `grants` are options the holder may not change (kept for invited candidates)."""
+        """A ticket for one viva.
+
+        Args:
+            grants: Values of `VivaOptions` the holder may not change; with `invitation`, the id of a link, the viva
+                counts as one of its attempts. `OpenedInvitation.grants` has them ready.
+        """
         return str(self._serializers["ticket"].dumps({"id": secrets.token_hex(8), "grants": grants or {}}))
 
     def use_ticket(self, ticket: str) -> dict[str, Any]:
@@ -69,6 +75,13 @@ class Tickets:
             raise TicketError("this ticket was already used; reload the page for a new one")
         self._used[content["id"]] = now + TICKET_LIFE_S
         return dict(content["grants"])
+
+    def is_invitation(self, ticket: str) -> bool:
+        """Whether a ticket of this server, used or not, came from a link."""
+        try:
+            return "invitation" in self._serializers["ticket"].loads(ticket)["grants"]
+        except BadSignature:
+            return False
 
     def mint_resume(self, session_id: str) -> str:
         """A token with which the candidate comes back to this session."""
@@ -88,6 +101,18 @@ class Tickets:
             return str(self._open("report", token, REPORT_LIFE_S))
         except TicketError:
             return None
+
+    def mint_reader(self, session_id: str, login: str) -> str:
+        """A token with which an educator's browser reads report and recording of one session, for an hour."""
+        return str(self._serializers["reader"].dumps([session_id, login]))
+
+    def open_reader(self, token: str) -> tuple[str, str] | None:
+        """Session and login an educator's token stands for, None for a bad or expired one."""
+        try:
+            session_id, login = self._open("reader", token, READER_LIFE_S)
+        except TicketError:
+            return None
+        return str(session_id), str(login)
 
     def _open(self, kind: str, token: str, life_s: float) -> Any:
         try:
