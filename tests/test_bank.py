@@ -16,38 +16,48 @@ from workbench.exam.bank_check import spoken_s
 from workbench.exam.bank_file import WEIGHT_TOLERANCE
 
 POINTS = ["red", "green", "blue"]
+SUBJECTS = (
+    ("colours does the light", "red", "green", "blue"), ("metals does the alloy", "copper", "zinc", "lead"),
+    ("gases does the air", "nitrogen", "oxygen", "argon"), ("rocks does the hill", "granite", "basalt", "slate"),
+    ("trees does the wood", "oak", "maple", "birch"), ("birds does the lake", "heron", "swan", "grebe"),
+    ("fruits does the basket", "apple", "plum", "cherry"), ("grains does the field", "wheat", "barley", "rye"),
+    ("tools does the shed", "hammer", "chisel", "spade"), ("voices does the choir", "soprano", "tenor", "bass"),
+    ("rivers does the plain", "danube", "rhine", "elbe"), ("planets does the sky", "mars", "venus", "saturn"),
+)  # fmt: skip
 
 
 def question(number: int) -> dict[str, object]:
+    subject, *things = SUBJECTS[number]
+    first, second, third = things
     return {
         "id": f"q{number}",
-        "stem": "Which colours does the light have?",
+        "stem": f"Which {subject} have?",
         "difficulty": 1,
         "cognitive_level": "remember",
         "sources": ["Newton, Opticks, 1704"],
         "key_terms": ["spectrum"],
-        "model_answer": "It is red and green. It also is blue.",
+        "model_answer": f"It is {first} and {second}. It also is {third}.",
         "key_points": [
             {
-                "id": colour,
-                "text": f"It is {colour}.",
+                "id": point,
+                "text": f"It is {thing}.",
                 "weight": weight,
-                "accepted": [colour],
-                "misconceptions": [f"no {colour}"],
+                "accepted": [thing],
+                "misconceptions": [f"no {thing}"],
                 "probe": "Is there another one?",
             }
-            for colour, weight in zip(POINTS, (0.5, 0.3, 0.2), strict=True)
+            for point, thing, weight in zip(POINTS, things, (0.5, 0.3, 0.2), strict=True)
         ],
         "exemplars": [
             {"text": text, "verdict": verdict, "points": points}
             for text, verdict, points in (
-                ("It's red and green and blue", "correct", 10),
-                ("red, green", "correct", 8),
-                ("it is red", "partial", 5),
-                ("green, I think", "partial", 3),
+                (f"It's {first} and {second} and {third}", "correct", 10),
+                (f"{first}, {second}", "correct", 8),
+                (f"it is {first}", "partial", 5),
+                (f"{second}, I think", "partial", 3),
                 ("yellow", "incorrect", 0),
-                ("blue perhaps", "incorrect", 2),
-            )  # fmt: skip
+                (f"{third} perhaps", "incorrect", 2),
+            )
         ],
     }
 
@@ -120,7 +130,7 @@ def test_a_bank_may_be_one_file_or_a_folder_with_a_file_an_area(tmp_path: Path) 
     write(tmp_path / "physics" / "light.yaml", area())
     folder = read_bank(tmp_path / "physics")
     assert one.areas == folder.areas
-    assert one.area("light").question("light-q3").stem.startswith("Which colours")
+    assert one.area("light").question("light-q3").stem == "Which rocks does the hill have?"
     assert one.area("light").scenario_of("light-q3").id == "light-s1"
 
 
@@ -137,10 +147,12 @@ def test_a_further_directory_adds_disciplines_and_areas_and_overrides_areas(tmp_
     write(tmp_path / "physics.yaml", bank())
     changed = {**area("cardiology"), "title": "Our cardiology"}
     write(tmp_path / "medical.yaml", bank(discipline="medical", title="Medicine", areas=[changed, area("neurology")]))
-    banks = load_banks(tmp_path)
-    assert list(banks) == sorted([*load_banks(), "physics"])
+    built_in, banks = load_banks(), load_banks(tmp_path)
+    assert list(banks) == sorted([*built_in, "physics"])
+    others = [(a.key, a.title) for a in built_in["medical"].areas if a.key != "cardiology"]
     assert [(a.key, a.title) for a in banks["medical"].areas] == [
         ("cardiology", "Our cardiology"),
+        *others,
         ("neurology", "Neurology"),
     ]
 
@@ -287,11 +299,28 @@ def _one_sentence(q: dict[str, object]) -> None:
 
 
 def _misjudged(q: dict[str, object]) -> None:
-    q["exemplars"][0]["verdict"] = "incorrect"  # type: ignore[index]
+    q["exemplars"][1]["verdict"] = "incorrect"  # type: ignore[index]
 
 
 def _clash(q: dict[str, object]) -> None:
     q["key_points"][0]["misconceptions"] = ["red"]  # type: ignore[index]
+
+
+def _placeholder(q: dict[str, object]) -> None:
+    q["model_answer"] = "REPLACE this. It is red, green and blue."
+
+
+def _thin(q: dict[str, object]) -> None:
+    q["key_points"][2]["accepted"] = ["blue", "both are red"]  # type: ignore[index]
+
+
+def _implied_and_heavier(q: dict[str, object]) -> None:
+    q["key_points"][1]["accepted"] = ["green", "red and green"]  # type: ignore[index]
+
+
+def _one_point_twice(q: dict[str, object]) -> None:
+    q["key_points"][2]["accepted"] = ["red and blue", "blue"]  # type: ignore[index]
+    q["key_points"][0]["accepted"] = ["red and blue", "red"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +328,8 @@ def _clash(q: dict[str, object]) -> None:
     [
         (_long, "reading-time"), (_leaking_stem, "stem-leak"), (_leaking_probe, "probe-leak"), (_brackets, "speech"),
         (_slash, "speech"), (_mixed, "speech"), (_one_sentence, "model-answer"), (_misjudged, "exemplar-judged"),
-        (_clash, "wording-clash"),
+        (_clash, "wording-clash"), (_placeholder, "placeholder"), (_thin, "overlap"), (_implied_and_heavier, "overlap"),
+        (_one_point_twice, "overlap"),
     ],
 )  # fmt: skip
 def test_a_check_finds_what_a_schema_cannot(
@@ -313,6 +343,43 @@ def test_a_check_finds_what_a_schema_cannot(
     assert code in {finding.code for finding in findings}
     assert {finding.question for finding in findings} == {"light-q0"}
     assert all(finding.line > 1 and finding.file.endswith("physics.yaml") for finding in findings)
+
+
+def test_a_point_that_implies_a_lesser_one_is_no_overlap(tmp_path: Path) -> None:
+    data = bank()
+    first_question(data)["key_points"][0]["accepted"] = ["red", "red and green", "crimson"]  # type: ignore[index]
+    assert check(read_bank(write(tmp_path / "physics.yaml", data))) == []
+
+
+def test_an_overlap_names_both_points_the_wording_and_what_it_lacks(tmp_path: Path) -> None:
+    data = bank()
+    _thin(first_question(data))
+    finding = next(f for f in check(read_bank(write(tmp_path / "physics.yaml", data))) if f.code == "overlap")
+    assert "key point blue" in finding.message and "'both are red'" in finding.message
+    assert "of key point red" in finding.message and "does not say 'both'" in finding.message
+
+
+def test_a_question_that_is_asked_twice_is_found_within_a_bank_and_across_banks(tmp_path: Path) -> None:
+    data = bank()
+    twin = first_question(data)
+    other = data["areas"][0]["scenarios"][3]["questions"][2]  # type: ignore[index]
+    kept = dict(other)
+    other.update({**twin, "id": other["id"], "stem": "And which colours has the light?"})
+    (finding,) = check(read_bank(write(tmp_path / "physics.yaml", data)))
+    assert finding.code == "near-duplicate" and finding.question == "light-q11"
+    assert "light-q0 (physics/light, line" in finding.message
+    other.clear()
+    other.update(kept)
+    first = read_bank(write(tmp_path / "physics.yaml", data))
+    second = read_bank(write(tmp_path / "optics.yaml", bank(discipline="optics")))
+    assert check(second) == []
+    findings = check(second, [first])
+    assert len(findings) == 12 and {f.code for f in findings} == {"near-duplicate"}
+
+
+def test_an_area_that_replaces_one_may_ask_the_same(tmp_path: Path) -> None:
+    old = read_bank(write(tmp_path / "physics.yaml", bank()))
+    assert check(read_bank(write(tmp_path / "new.yaml", bank(version="2"))), [old]) == []
 
 
 def test_figures_take_as_long_as_the_words_they_are_spoken_as() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from num2words import num2words
 
 from workbench.exam.bank_file import WEIGHT_TOLERANCE, Finding
+from workbench.exam.bank_overlap import PLACEHOLDER, near_duplicates, overlaps
 from workbench.exam.grading import judge_keywords
 from workbench.exam.items import Area, Bank, KeyPoint, Question, Scenario
 from workbench.exam.matching import find, is_inside, read_answer, read_wording
@@ -46,8 +47,12 @@ def _n_spoken_words(word: str) -> int:
     return sum(len(re.findall(r"\w+", num2words(float(f) if "." in f else int(f)))) for f in figures)
 
 
-def check(bank: Bank) -> list[Finding]:
-    """Everything to mend in a bank, in the order of its areas.
+def check(bank: Bank, others: Sequence[Bank] = ()) -> list[Finding]:
+    """Everything to mend in a bank, in the order of its areas; then questions that are asked twice.
+
+    Args:
+        bank: The bank to check.
+        others: Banks whose questions it must not ask again.
 
     Returns:
         One finding for each problem, with file, line and question; empty when there is none.
@@ -58,6 +63,7 @@ def check(bank: Bank) -> list[Finding]:
             findings.extend(_hostile(area, scenario.line, "", {"the scenario": scenario.text}))
             for question in scenario.questions:
                 findings.extend(_check_question(area, scenario, question))
+    findings.extend(near_duplicates(bank, others))
     return findings
 
 
@@ -74,6 +80,9 @@ def _check_question(area: Area, scenario: Scenario, question: Question) -> Itera
             f"scenario and stem take about {seconds:.0f} s to say; at most {LONGEST_HEARD_S:.0f} s can be taken in"
         )
         yield finding(question.line, "reading-time", message)
+    if PLACEHOLDER in f"{scenario.text} {question.stem} {question.model_answer}":
+        message = f"still holds the word {PLACEHOLDER} of the template; write the case, the question and its answer"
+        yield finding(question.line, "placeholder", message)
     yield from _hostile(area, question.line, question.id, {"the stem": question.stem})
     yield from _hostile(area, question.line, question.id, {"the model answer": question.model_answer})
     n_sentences = len(re.findall(r"[.!?](?=\s|$)", question.model_answer))
@@ -83,6 +92,7 @@ def _check_question(area: Area, scenario: Scenario, question: Question) -> Itera
         yield finding(question.line, "model-answer", message)
     for point in question.key_points:
         yield from _check_key_point(area, scenario, question, point)
+    yield from overlaps(area, question)
     yield from _check_exemplars(area, scenario, question)
 
 

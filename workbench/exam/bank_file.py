@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -139,7 +139,7 @@ def read_bank(path: Path) -> Bank:
     bank: Bank | None = None
     try:
         card, nodes = _read(card_path, BankModel)
-        bank = _bank(card, nodes, card_path)
+        bank = build_bank(card, nodes, card_path)
         areas.extend(bank.areas)
     except BankError as error:
         findings.extend(error.findings)
@@ -152,7 +152,7 @@ def read_bank(path: Path) -> Bank:
             findings.extend(error.findings)
     if bank is not None and not areas and not findings:
         findings.append(Finding(str(card_path), 1, "", "schema", "areas: a bank holds at least one area"))
-    findings.extend(_duplicate_keys(areas))
+    findings.extend(duplicate_ids(areas))
     if findings or bank is None:
         raise BankError(findings)
     return Bank(**{**bank.__dict__, "areas": tuple(areas)})
@@ -168,7 +168,7 @@ def read_area(path: Path) -> Area:
     return _area(model, nodes, path)
 
 
-def _duplicate_keys(areas: Sequence[Area]) -> list[Finding]:
+def duplicate_ids(areas: Sequence[Area]) -> list[Finding]:
     """Areas, scenarios and questions that share an id with an earlier one."""
     findings: list[Finding] = []
     seen: dict[tuple[str, str], str] = {}
@@ -187,6 +187,14 @@ def _duplicate_keys(areas: Sequence[Area]) -> list[Finding]:
             for question in scenario.questions:
                 meet("question", question.id, area, question.line)
     return findings
+
+
+class Places(Protocol):
+    """Where the parts of a document stand, by their path of keys and indices."""
+
+    def at(self, *path: str | int) -> int:
+        """1-based line of the deepest part of `path` that exists."""
+        ...
 
 
 # ---- YAML with line numbers ----
@@ -228,7 +236,7 @@ def _read(path: Path, model: type[ModelT]) -> tuple[ModelT, _Lines]:
         node = loader.get_single_node()
         if node is None:
             raise BankError([Finding(name, 1, "", "yaml", "the file is empty")])
-        repeated = _repeated_keys(node)
+        repeated = repeated_keys(node)
         if repeated:
             raise BankError([Finding(name, line, "", "yaml", f"key {key!r} is given twice") for key, line in repeated])
         data = loader.construct_document(node)
@@ -247,7 +255,7 @@ def _read(path: Path, model: type[ModelT]) -> tuple[ModelT, _Lines]:
         raise BankError([_schema_finding(name, lines, data, problem) for problem in error.errors()]) from error
 
 
-def _repeated_keys(node: yaml.Node) -> list[tuple[str, int]]:
+def repeated_keys(node: yaml.Node) -> list[tuple[str, int]]:
     """Keys given twice in one mapping, which YAML readers drop silently."""
     found: list[tuple[str, int]] = []
     if isinstance(node, yaml.MappingNode):
@@ -256,15 +264,20 @@ def _repeated_keys(node: yaml.Node) -> list[tuple[str, int]]:
             if key.value in seen:
                 found.append((str(key.value), key.start_mark.line + 1))
             seen.add(key.value)
-            found.extend(_repeated_keys(value))
+            found.extend(repeated_keys(value))
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            found.extend(_repeated_keys(value))
+            found.extend(repeated_keys(value))
     return found
 
 
-def _schema_finding(name: str, lines: _Lines, data: Any, problem: Any) -> Finding:
-    """One pydantic error in the words of someone who edits the file."""
+def _schema_finding(name: str, lines: Places, data: Any, problem: Any) -> Finding:
+    question, message = explain_problem(data, problem)
+    return Finding(name, lines.at(*problem["loc"]), question, "schema", message)
+
+
+def explain_problem(data: Any, problem: Any) -> tuple[str, str]:
+    """One pydantic error in the words of someone who edits the file: the question it is about, and what is wrong."""
     location = tuple(problem["loc"])
     question, part = "", data
     for step in location:
@@ -284,13 +297,14 @@ def _schema_finding(name: str, lines: _Lines, data: Any, problem: Any) -> Findin
         message = "must be text; put it in quotes"
     elif problem["type"] == "missing":
         message, shown = "is missing", ""
-    return Finding(name, lines.at(*location), question, "schema", f"{field_path}: {message}{shown}")
+    return question, f"{field_path}: {message}{shown}"
 
 
 # ---- models to values ----
 
 
-def _bank(model: BankModel, lines: _Lines, path: Path) -> Bank:
+def build_bank(model: BankModel, lines: Places, path: Path | str) -> Bank:
+    """The values of a validated bank; each keeps the line it came from."""
     areas = tuple(_area(area, lines, path, "areas", i) for i, area in enumerate(model.areas))
     return Bank(
         discipline=model.discipline,
@@ -305,7 +319,7 @@ def _bank(model: BankModel, lines: _Lines, path: Path) -> Bank:
     )
 
 
-def _area(model: AreaModel, lines: _Lines, path: Path, *at: str | int) -> Area:
+def _area(model: AreaModel, lines: Places, path: Path | str, *at: str | int) -> Area:
     scenarios = tuple(
         Scenario(
             scenario.id,
@@ -322,7 +336,7 @@ def _area(model: AreaModel, lines: _Lines, path: Path, *at: str | int) -> Area:
     return Area(model.key, model.title, scenarios, model.jurisdiction, file=str(path), line=lines.at(*at))
 
 
-def _question(model: QuestionModel, lines: _Lines, *at: str | int) -> Question:
+def _question(model: QuestionModel, lines: Places, *at: str | int) -> Question:
     points = tuple(
         KeyPoint(
             id=point.id,
