@@ -205,7 +205,7 @@ def give_out(state: ExamState, record: AnswerRecord | None) -> Step:
     """The final mark of one answer, once."""
     if record is None or record.evaluation is None or record.final:
         return Step(state)
-    public = state.setup.mode == "practice" or state.phase == "done"
+    public = state.setup.mode == "practice" or (state.phase == "done" and not state.setup.results_held)
     mark = SaveMark(record.number, record.evaluation, public)
     return Step(state.with_record(replace(record, final=True)), (mark,))
 
@@ -260,9 +260,9 @@ def close(
 
 
 def finish(bank: Bank, state: ExamState, spoken: tuple[Line, ...] = (), effects: tuple[Effect, ...] = ()) -> Step:
-    """Every mark becomes public, the result is told, the exam is over."""
+    """Every mark becomes public and the result is told, unless it is held; the exam is over."""
     public = tuple(
-        SaveMark(r.number, r.evaluation, public=True)
+        SaveMark(r.number, r.evaluation, public=state.setup.mode == "practice" or not state.setup.results_held)
         for r in state.records
         if r.evaluation is not None and (state.setup.mode != "practice" or not r.final)
     )

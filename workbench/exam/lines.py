@@ -32,6 +32,8 @@ def welcome(bank: Bank, state: ExamState) -> Line:
     when = (
         "After each answer I tell you what was right and what was missing."
         if state.setup.mode == "practice"
+        else "Your examiners look at the marks before you get them."
+        if state.setup.results_held
         else "You hear how you did at the end."
     )
     greeting = f"Hello {state.candidate}, and welcome." if state.candidate else "Hello, and welcome."
@@ -196,10 +198,17 @@ def _first_sentences(text: str, n_words: int) -> str:
 
 
 def summary(bank: Bank, state: ExamState) -> tuple[Line, ...]:
-    """Score, verdict counts and, in `exam` mode, what to look at again; nothing of that before the first question."""
+    """Score, verdict counts and, in `exam` mode, what to look at again; nothing of that before the first question.
+
+    Nothing of it either when the results are held.
+    """
     goodbye = fixed(state, "report", "closing")
     if not state.records:
         return (Line("Thank you, and goodbye.", "closing"),)
+    if state.setup.results_held:
+        return (
+            Line("Your answers are saved. You get your results once your examiners have looked at them.", "closing"),
+        )
     marked = [record.evaluation for record in state.records if record.evaluation is not None]
     unmarked = len(state.pending)
     parts = []

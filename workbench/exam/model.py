@@ -46,6 +46,7 @@ class ExamSetup:
         question_time_s: Time for one question, probe included.
         warning_before_s: A spoken warning this long before the time is up.
         extra_time: Accommodation factor on every time limit, >= 1.
+        results_held: Whether people look at the marks before the candidate gets them: no score is told at the end.
     """
 
     discipline: str = "medical"
@@ -57,6 +58,7 @@ class ExamSetup:
     question_time_s: float = 180.0
     warning_before_s: float = 30.0
     extra_time: float = 1.0
+    results_held: bool = False
 
 
 # ---- evaluation --------------------------------------------------------------------------------------------------

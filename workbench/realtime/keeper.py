@@ -38,6 +38,10 @@ class Keeper:
         services: The shared store and settings.
         session_id: The session's id in the store.
         options: What the client asked for.
+
+    Attributes:
+        results_held: Whether the candidate has to wait for the results until an educator publishes them.
+        bank: The questions of this session, also when newer ones were published since.
     """
 
     def __init__(self, services: Services, session_id: str, options: VivaOptions) -> None:
@@ -51,6 +55,7 @@ class Keeper:
         self._resampled: tuple[str, StreamResampler] | None = None
         self._ended = False
         self.results_held = False
+        self.bank: Bank | None = None
 
     # ---- beginning ----
 
@@ -71,6 +76,7 @@ class Keeper:
             ProtocolError: The link opens no viva any more; nothing was started.
         """
         keeper = cls(services, session_id, options)
+        keeper.bank = bank
         setup = options.model_dump(exclude={"ticket", "resume"})
 
         def write() -> bool:
@@ -101,8 +107,8 @@ class Keeper:
         return keeper
 
     @classmethod
-    async def reopen(cls, services: Services, session_id: str) -> tuple[Keeper, VivaOptions, str, float, Bank]:
-        """Takes a saved session up again: keeper, options, the exam's state, the exam time used, and its questions.
+    async def reopen(cls, services: Services, session_id: str) -> tuple[Keeper, VivaOptions, str, float]:
+        """Takes a saved session up again: the keeper, its options, the exam's state and the exam time used.
 
         Raises:
             ProtocolError: There is no such session any more, or it has ended.
@@ -125,10 +131,10 @@ class Keeper:
                 f"this viva cannot be resumed: {error}", param="session.viva.resume", code="not_resumable"
             ) from None
         keeper = cls(services, session_id, options)
-        keeper.results_held = held
+        keeper.results_held, keeper.bank = held, bank
         if record:
             keeper.start_recording()
-        return keeper, options, state, ExamState.from_json(state).now_s, bank
+        return keeper, options, state, ExamState.from_json(state).now_s
 
     # ---- sound ----
 

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from workbench import metrics
 from workbench.exam import model as exam
+from workbench.exam.items import Bank
 from workbench.exam.state import ExamState
 from workbench.realtime import protocol
 from workbench.realtime.conversation import Conversation, draw_seed
@@ -29,6 +30,7 @@ from workbench.realtime.protocol import ProtocolError
 from workbench.realtime.rooms import Room
 from workbench.realtime.services import Services
 from workbench.realtime.tickets import TicketError
+from workbench.store import bank_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,9 @@ GRACE_S = 120.0
 
 HELLO_S = 30.0
 """A socket that has not said what it wants by then is closed."""
+
+GRANTED = frozenset({"discipline", "area", "mode", "candidate", "seed", "patience", "extra_time", "speaking_rate"})
+"""Options a ticket fixes, whatever its holder asks for."""
 
 LOOPBACK = ("127.0.0.1", "::1", "testclient")
 POLICY_VIOLATION = 1008
@@ -151,16 +156,16 @@ class _Connection:
         self.limit = RateLimit(self.services.clock)
         self.session_id = protocol.new_id("sess")
         self.ticket_ok = not server._needs_ticket(socket)
+        self.grants: dict[str, Any] = {}
         self.started = False
         self._lock = asyncio.Lock()
 
     async def run(self) -> None:
         """Reads until the client is gone."""
         bearer = self.server._bearer(self.socket)
-        if bearer and not self.ticket_ok:
+        if bearer:
             try:
-                self.services.tickets.use_ticket(bearer)
-                self.ticket_ok = True
+                self._use_ticket(bearer)
             except TicketError as error:
                 await self._send_error(ProtocolError(str(error), param="Authorization", code="invalid_ticket"))
                 await _close_quietly(self.socket, POLICY_VIOLATION, "invalid ticket")
@@ -226,7 +231,7 @@ class _Connection:
                 return  # in line for a seat: sound is not listened to yet
             if isinstance(event, protocol.AppendAudio | protocol.CreateResponse) and self.seating is None:
                 self._check_ticket(None)
-                self.seating = asyncio.create_task(self._seat(protocol.VivaOptions(), None))
+                self.seating = asyncio.create_task(self._seat(self._granted(protocol.VivaOptions()), None))
                 return
             raise ProtocolError(
                 "no viva has started; send session.update with a `viva` object first",
@@ -294,7 +299,10 @@ class _Connection:
             resume = self._open_resume(new.viva.resume, event.event_id)
         elif new.viva is not None:
             self._check_ticket(new.viva.ticket)
-            self.services.bank(new.viva)
+            granted = self._granted(new.viva)
+            if "invitation" not in self.grants:  # a link may pin questions that are not today's
+                self.services.bank(granted)
+            new = new.model_copy(update={"viva": granted})
         self.config = new
         await self._emit("session.updated", session=self._session())
         if new.viva is None:
@@ -312,8 +320,29 @@ class _Connection:
         self.ticket_ok = True
         return session_id
 
+    def _use_ticket(self, ticket: str) -> None:
+        """Uses a ticket up and takes what it grants.
+
+        Where none is needed, what is no ticket of ours (a stock client sends its API key) and one that was used before
+        pass unseen; not so one that came from a link, whose viva must not go on without what the link says.
+
+        Raises:
+            TicketError: Forged, expired or already used.
+        """
+        try:
+            self.grants = self.services.tickets.use_ticket(ticket)
+        except TicketError:
+            if not self.ticket_ok or self.services.tickets.is_invitation(ticket):
+                raise
+        self.ticket_ok = True
+
+    def _granted(self, options: protocol.VivaOptions) -> protocol.VivaOptions:
+        """What was asked for, with what the ticket says in its place."""
+        fixed = {name: value for name, value in self.grants.items() if name in GRANTED}
+        return options.model_copy(update=fixed)
+
     def _check_ticket(self, ticket: str | None) -> None:
-        if self.ticket_ok:
+        if ticket is None and self.ticket_ok:
             return
         if ticket is None:
             raise ProtocolError(
@@ -321,11 +350,12 @@ class _Connection:
                 param="session.viva.ticket",
                 code="ticket_needed",
             )
+        if self.grants:
+            return  # the handshake's ticket counts
         try:
-            self.services.tickets.use_ticket(ticket)
+            self._use_ticket(ticket)
         except TicketError as error:
             raise ProtocolError(str(error), param="session.viva.ticket", code="invalid_ticket") from None
-        self.ticket_ok = True
 
     async def _seat(self, options: protocol.VivaOptions, resume: str | None) -> None:
         """Waits for a seat, then begins or goes on."""
@@ -380,15 +410,24 @@ class _Connection:
             pass  # the reader sees the same end
 
     async def _new(self, options: protocol.VivaOptions) -> Conversation:
-        bank = self.services.bank(options)
+        invitation_id = self.grants.get("invitation")
+        bank = await self._bank(options, invitation_id)
         seed = options.seed if options.seed is not None else draw_seed()
-        keeper = await Keeper.create(self.services, self.session_id, options, seed, bank)
+        keeper = await Keeper.create(self.services, self.session_id, options, seed, bank, invitation_id=invitation_id)
         return self._conversation(options, keeper, bank, seed)
+
+    async def _bank(self, options: protocol.VivaOptions, invitation_id: int | None) -> Bank:
+        """The questions a link pins, else today's."""
+        if invitation_id is not None:
+            pinned = await self.services.store_thread.run(lambda _: self.services.store.invitation_bank(invitation_id))
+            if pinned is not None:
+                return bank_snapshot.from_text(pinned)
+        return self.services.bank(options)
 
     async def _from_store(self, session_id: str, options: protocol.VivaOptions) -> Conversation:
         keeper, saved, state_json, elapsed_s = await Keeper.reopen(self.services, session_id)
         merged = saved.model_copy(update={"playback": options.playback, "resume": options.resume})
-        bank = self.services.bank(merged)
+        bank = keeper.bank or self.services.bank(merged)
         state = ExamState.from_json(state_json)
         return self._conversation(merged, keeper, bank, state.setup.seed, state=state, elapsed_s=elapsed_s)
 

@@ -50,7 +50,7 @@ class Marking(Archive):
 
         Raises:
             SessionNotFound: No such session.
-            StoreError: The question was not asked, a value does not fit, or nothing would change.
+            StoreError: The viva still runs, the question was not asked, a value does not fit, or nothing would change.
         """
         reason = _checked_reason(reason)
         if verdict is not None and verdict not in get_args(Verdict):
@@ -58,6 +58,7 @@ class Marking(Archive):
         if points is not None and not (0 <= points <= 10 and float(points * 2).is_integer()):
             raise StoreError(f"points {points}: allowed are 0 to 10 in steps of 0.5")
         with self._writing(session_id) as connection:
+            _require_ended(connection, session_id)
             before = _counting(connection, session_id, number)
             old = _unmarked(connection, session_id, number) if before is None else before.evaluation
             new_verdict = old.verdict if verdict is None else verdict
@@ -78,6 +79,7 @@ class Marking(Archive):
             StoreError: The question has no mark, or an educator's already.
         """
         with self._writing(session_id) as connection:
+            _require_ended(connection, session_id)
             before = _counting(connection, session_id, number)
             if before is None:
                 raise StoreError(f"question {number} of {session_id} has no mark to confirm; override it instead")
@@ -210,6 +212,12 @@ class Marking(Archive):
         if before is not None:
             self._sum_up(connection, session_id, before.completed, before.max_score)
         return next(mark for mark in reading.all_marks(connection, session_id) if mark.id == mark_id)
+
+
+def _require_ended(connection: Connection, session_id: str) -> None:
+    # the judge gives every mark of an exam once more when it ends, and the last one counts
+    if reading.session_row(connection, session_id).status == "running":
+        raise StoreError(f"session {session_id} is still running; its marks can be changed when it has ended")
 
 
 def _counting(connection: Connection, session_id: str, number: int) -> MarkRow | None:
