@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-EXTRAS ?= piper,whisper,postgres,dev
+EXTRAS ?= piper,whisper,postgres,s3,dev
 SHELL  := /bin/bash
 
 .PHONY: install run test test-fast check bench notebooks clean

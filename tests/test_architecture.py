@@ -13,6 +13,8 @@ MAY_IMPORT = {
     "exam": {"exam"},
     "engines": {"engines", "settings", "audio", "models", "model_manifest", "packages"},
     "store": {"store", "exam", "settings", "engines"},
+    "reports": {"reports", "exam", "store", "settings"},
+    "delivery": {"delivery", "reports", "exam", "store", "settings"},
     "realtime": {"realtime", "exam", "engines", "store", "settings", "audio", "metrics"},
     "web": {"web", "exam", "engines", "store", "settings", "realtime", "serve"},
 }

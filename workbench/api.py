@@ -15,7 +15,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from workbench import api_docs, metrics
+from workbench import api_docs, api_reports, metrics
 from workbench.api_access import Access, VerifyReportToken
 from workbench.settings import Settings
 from workbench.store import recordings, reporting
@@ -107,7 +107,7 @@ def build_api(
     """
     app = build_app(store, banks, settings, verify_report_token)
     paths = ("/health", "/metrics", "/api/docs", "/api/openapi.json", "/api/events.json", "/api/sessions")
-    return [*(Route(path, app) for path in paths), Route("/api/sessions/{rest:path}", app)]
+    return [*(Route(path, app) for path in (*paths, *api_reports.PATHS)), Route("/api/sessions/{rest:path}", app)]
 
 
 def build_app(
@@ -253,6 +253,8 @@ def _add_report_routes(app: FastAPI, store: Store, banks: Mapping[str, Any], acc
             openapi_extra={"parameters": [_TOKEN]},
             name=name,
         )(report_route(kind, media_type, {**_PRIVATE, **more}))
+
+    api_reports.add_report_files(app, store, banks, access, load, _TOKEN)
 
     @app.head("/api/sessions/{session_id}/audio", include_in_schema=False)
     @app.get(

@@ -16,6 +16,7 @@ USER_ERRORS = {
     "workbench.packages": ("PackageError",),
     "workbench.realtime.tickets": ("TicketError",),
     "workbench.realtime.protocol": ("ProtocolError",),
+    "workbench.reports.errors": ("ReportFailed",),
     "workbench.simulate.local_server": ("ServerFailed",),
     "workbench.store.errors": ("StoreError",),
 }

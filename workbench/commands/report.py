@@ -1,4 +1,4 @@
-"""`viva report`: one session's report as a page, as JSON or as CSV."""
+"""`viva report`: one session's report as a page, PDF, workbook, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from workbench.commands.sessions import Out, SessionId, open_store, write_out
+from workbench.commands.sessions import Out, SessionId, open_store, write_bytes, write_out
 
 
 def report(
     session_id: SessionId,
-    format: Annotated[Literal["html", "json", "csv"], typer.Option("--format", "-f", help="Kind of file.")] = "html",
+    format: Annotated[
+        Literal["html", "pdf", "csv", "xlsx", "json"], typer.Option("--format", "-f", help="Kind of file.")
+    ] = "html",
     out: Out = None,
+    paper: Annotated[Literal["a4", "us-letter"], typer.Option(help="Pages of a PDF.")] = "a4",
 ) -> None:
-    """Write the report of a session."""
+    """Write the report of a session; PDF and workbook go to a file named after it when --out is not given."""
     from workbench.exam.bank import load_banks
-    from workbench.store import reporting
+    from workbench.reports.formats import session_file
 
     with open_store() as store:
         data = store.load_session(session_id)
         banks = load_banks(store.settings.banks_dir)
-    write_out(reporting.render(data, banks, format), out)
+    file = session_file(data, banks, format, paper=paper)
+    if format in ("pdf", "xlsx"):
+        write_bytes(file, out)
+    else:
+        write_out(file.content.decode(), out)

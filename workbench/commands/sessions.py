@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from workbench.reports.formats import ReportFile
     from workbench.store.repository import Store
     from workbench.store.rows import ResultRow, SessionRow
 
@@ -43,9 +44,18 @@ def write_out(text: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
+    _save(text.encode(), out)
+
+
+def write_bytes(file: ReportFile, out: Path | None) -> None:
+    """Writes to a file that only its owner may read, named after what it is when no name is given."""
+    _save(file.content, out or Path(file.name))
+
+
+def _save(content: bytes, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.touch(mode=0o600)
-    out.write_text(text, encoding="utf-8", newline="")
+    out.write_bytes(content)
     print(f"wrote {out}", file=sys.stderr)
 
 
@@ -113,7 +123,10 @@ def _values(value: Any) -> Any:
 @app.command()
 def export(
     format: Annotated[
-        Literal["json", "csv"], typer.Option("--format", "-f", help="JSON with every turn, or a CSV row a session.")
+        Literal["json", "csv", "xlsx"],
+        typer.Option(
+            "--format", "-f", help="JSON with every turn, a CSV row a session, or a workbook of sessions, items, marks."
+        ),
     ] = "json",
     status: Annotated[
         Literal["running", "finished", "stopped", "abandoned"] | None, typer.Option(help="Only these.")
@@ -123,12 +136,21 @@ def export(
     """Export all sessions by pseudonym; names of candidates are left out."""
     with open_store() as store:
         rows = list(_every_session(store, status))
-        if format == "csv":
+        if format == "xlsx":
+            from workbench.exam.bank import load_banks
+            from workbench.reports.formats import sessions_file
+
+            banks = load_banks(store.settings.banks_dir)
+            file = sessions_file([store.load_session(session.id) for session, _ in rows], banks, "xlsx", names=False)
+        elif format == "csv":
             text = _as_csv([flat_row(session, result) for session, result in rows])
         else:
             text = as_json([_exported(store, session, result) for session, result in rows])
         store.note("command line", "sessions.exported", format, n_sessions=len(rows))
-    write_out(text, out)
+    if format == "xlsx":
+        write_bytes(file, out)
+    else:
+        write_out(text, out)
 
 
 def _every_session(store: Store, status: Any) -> Iterator[tuple[SessionRow, ResultRow | None]]:
@@ -159,6 +181,28 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
                 {key: _plain(value) if isinstance(value, datetime) else value for key, value in row.items()}
             )
     return buffer.getvalue()
+
+
+@app.command()
+def grades(
+    format: Annotated[Literal["moodle", "canvas"], typer.Option("--format", "-f", help="Whose gradebook.")],
+    item: Annotated[str, typer.Option(help="Name of the grade item or assignment.")] = "Viva",
+    discipline: Annotated[str | None, typer.Option(help="Only this discipline.")] = None,
+    area: Annotated[str | None, typer.Option(help="Only this area.")] = None,
+    keep: Annotated[
+        Literal["best", "last"], typer.Option(help="Which of several exams of one person counts.")
+    ] = "best",
+    out: Out = None,
+) -> None:
+    """Scores of the exams, one row a person, as CSV for the gradebook of Moodle or Canvas."""
+    from workbench.reports.gradebook import to_gradebook
+    from workbench.reports.selection import grades_of, sessions_with_results
+
+    with open_store() as store:
+        found = grades_of(sessions_with_results(store, discipline=discipline, area=area), keep=keep)
+        store.note("command line", "grades.exported", format, n_grades=len(found))
+    write_out(to_gradebook(found, format, item=item), out)
+    print(f"{len(found)} grades", file=sys.stderr)
 
 
 @app.command()

@@ -23,7 +23,7 @@ from workbench.exam.report_page import to_html
 
 __all__ = [
     "MAX_SCORE", "AnswerFacts", "KeyPointReport", "QuestionReport", "Report", "ReportError", "ScenarioReport",
-    "SessionFacts", "build_report", "to_csv", "to_html", "to_json",
+    "SessionFacts", "build_report", "csv_cell", "to_csv", "to_html", "to_json",
 ]  # fmt: skip
 
 REPORT_VERSION = 1
@@ -76,11 +76,12 @@ def to_csv(report: Report) -> str:
                 ids["contradicted"], ids["missing"], q.answer.text, q.answer.skipped, q.answer.typed, q.answer.probed,
                 q.answer.time_used_s, q.judge, q.confidence,
             )  # fmt: skip
-            writer.writerow([_cell(value) for value in row])
+            writer.writerow([csv_cell(value) for value in row])
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def csv_cell(value: object) -> object:
+    """A value for a CSV file; text that a spreadsheet would take for a formula gets an apostrophe in front."""
     if value is None:
         return ""
     if isinstance(value, bool):

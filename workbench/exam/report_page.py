@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from workbench.exam.model import MAX_POINTS
 from workbench.exam.report_data import KeyPointReport, QuestionReport, Report, ScenarioReport
+from workbench.exam.report_evidence import letter, pieces
 
 _VERDICTS = {
     "correct": ("Correct", "\u2713"),
@@ -27,7 +28,6 @@ _STATUSES = {
     "contradicted": ("Contradicted", "\u2717"),
     "missing": ("Missing", "\u2013"),
 }
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _POINTS_PER_BAR = 100
 
 
@@ -205,31 +205,13 @@ def _answer(question: QuestionReport) -> str:
 
 def highlighted(text: str, key_points: tuple[KeyPointReport, ...]) -> str:
     """An answer as HTML, with the quoted evidence marked and lettered by key point; escaped piece by piece."""
-    marks: list[set[int]] = [set() for _ in text]
-    for n, point in enumerate(key_points):
-        at = text.find(point.quote) if point.quote and point.status != "missing" else -1
-        for k in range(at, at + len(point.quote) if at >= 0 else at):
-            marks[k].add(n)
     out: list[str] = []
-    start = 0
-    while start < len(text):
-        end = start
-        while end < len(text) and marks[end] == marks[start]:
-            end += 1
-        piece = escape(text[start:end])
-        on = sorted(marks[start])
-        if on:
-            wrong = any(key_points[n].status == "contradicted" for n in on)
-            label = "; ".join(f"{_STATUSES[key_points[n].status][0]}: {key_points[n].said}" for n in on)
-            # a letter where its evidence ends
-            ending = [n for n in on if end >= len(text) or n not in marks[end]]
-            letters = "".join(_LETTERS[n % 26] for n in ending)
-            sup = f"<sup>{letters}</sup>" if letters else ""
-            piece = (
-                f'<mark class="{"contradicted" if wrong else "covered"}" title="{escape(label)}">{piece}</mark>{sup}'
-            )
-        out.append(piece)
-        start = end
+    for piece in pieces(text, key_points):
+        words = escape(piece.text)
+        if piece.status:
+            sup = f"<sup>{piece.letters}</sup>" if piece.letters else ""
+            words = f'<mark class="{piece.status}" title="{escape(piece.label)}">{words}</mark>{sup}'
+        out.append(words)
     return "".join(out)
 
 
@@ -256,7 +238,7 @@ def _points(question: QuestionReport) -> str:
         label, sign = _STATUSES[point.status] if question.verdict else _VERDICTS["unmarked"]
         kind = point.status if question.verdict else "unmarked"
         rows.append(
-            f'<li><span class="letter">{_LETTERS[n % 26]}</span>{_badge(kind, label, sign)}'
+            f'<li><span class="letter">{letter(n)}</span>{_badge(kind, label, sign)}'
             f'<span class="what">{escape(point.text)}</span><span class="weight">{100 * point.weight:.0f} %</span></li>'
         )
     return "".join(rows)

@@ -1,0 +1,1 @@
+"""Results as files to hand on: PDF, spreadsheets, gradebooks. What a report says is `workbench.exam.report`'s."""
