@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -15,12 +16,15 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from workbench import api_docs, api_reports, metrics
-from workbench.api_access import Access, VerifyReportToken
+from workbench import api_admin, api_cohorts, api_docs, api_marking, api_reports, metrics
+from workbench.api_access import CANDIDATE, Access, VerifyReaderToken, VerifyReportToken
+from workbench.api_errors import add_error_handlers
 from workbench.settings import Settings
 from workbench.store import recordings, reporting
 from workbench.store.archive import MAX_PAGE
-from workbench.store.errors import SessionNotFound, StoreError
+from workbench.store.errors import StoreError
+from workbench.store.logins import Logins
+from workbench.store.publishing import HELD_MESSAGE
 from workbench.store.repository import Store
 from workbench.store.rows import (
     AnswerRow,
@@ -43,6 +47,11 @@ _REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'self'"
 )
+
+
+class ResultsHeld(Exception):
+    """A candidate asks for results that are not published yet."""
+
 
 _ReportKind = tuple[reporting.Format, str, dict[str, str]]
 
@@ -95,7 +104,13 @@ class SessionDetail:
 
 
 def build_api(
-    store: Store, banks: Mapping[str, Any], settings: Settings, verify_report_token: VerifyReportToken
+    store: Store,
+    banks: Mapping[str, Any],
+    settings: Settings,
+    verify_report_token: VerifyReportToken,
+    *,
+    logins: Logins | None = None,
+    verify_reader_token: VerifyReaderToken = lambda token: None,
 ) -> list[BaseRoute]:
     """The API as routes to mount at the root of another application.
 
@@ -104,39 +119,36 @@ def build_api(
         banks: Question banks by discipline, for reports of sessions that kept none.
         settings: Login and origins.
         verify_report_token: Id of the session whose report a token opens, None for a bad token.
+        logins: Who may log in, shared with the educators' pages; made here when None.
+        verify_reader_token: Session and login an educator's token stands for, None for a bad token.
     """
-    app = build_app(store, banks, settings, verify_report_token)
+    access = Access(settings, verify_report_token, logins or Logins(settings, store), verify_reader_token)
+    app = build_app(store, banks, access)
     paths = ("/health", "/metrics", "/api/docs", "/api/openapi.json", "/api/events.json", "/api/sessions")
-    return [*(Route(path, app) for path in (*paths, *api_reports.PATHS)), Route("/api/sessions/{rest:path}", app)]
+    more = (*api_reports.PATHS, *api_marking.PATHS, *api_cohorts.PATHS, *api_admin.PATHS)
+    return [*(Route(path, app) for path in (*paths, *more)), Route("/api/sessions/{rest:path}", app)]
 
 
-def build_app(
-    store: Store, banks: Mapping[str, Any], settings: Settings, verify_report_token: VerifyReportToken
-) -> FastAPI:
+def build_app(store: Store, banks: Mapping[str, Any], access: Access) -> FastAPI:
     """The API as an application of its own."""
     app = FastAPI(
         title="Viva Workbench API",
         version=version("viva-workbench"),
         description=(
-            "Stored vivas. HTTP Basic with VIVA_USERNAME and VIVA_PASSWORD; without a password this machine only."
+            "Stored vivas, marks, cohorts and links. HTTP Basic with an educator's account, or with VIVA_USERNAME and"
+            " VIVA_PASSWORD, the built-in administrator; without any password this machine only."
         ),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
     )
-    access = Access(settings, verify_report_token)
-
-    @app.exception_handler(SessionNotFound)
-    def not_found(request: Request, error: Exception) -> Response:
-        return JSONResponse({"detail": "no session of that id"}, 404)
-
-    @app.exception_handler(StoreError)
-    def store_failed(request: Request, error: Exception) -> Response:
-        return JSONResponse({"detail": str(error)}, 503)
-
+    add_error_handlers(app)
     _add_open_routes(app, store)
     _add_session_routes(app, store, access)
     _add_report_routes(app, store, banks, access)
+    api_marking.add_marking(app, store, access)
+    api_cohorts.add_cohorts(app, store, banks, access)
+    api_admin.add_admin(app, store, access)
     return app
 
 
@@ -197,9 +209,10 @@ def _add_session_routes(app: FastAPI, store: Store, access: Access) -> None:
 
     @app.get("/api/sessions/{session_id}")
     def show_session(request: Request, session_id: SessionId) -> SessionDetail:
-        """Everything kept of one session."""
-        access.educator(request)
+        """Everything kept of one session; that it was read is noted."""
+        actor = access.educator(request)
         data = store.load_session(session_id)
+        store.note_access(actor, session_id, "detail")
         return SessionDetail(
             session=data.session,
             result=data.result,
@@ -223,8 +236,14 @@ def _add_report_routes(app: FastAPI, store: Store, banks: Mapping[str, Any], acc
     def load(request: Request, session_id: str) -> SessionData:
         who = access.reader(request, session_id)
         data = store.load_session(session_id)
-        if who == "candidate" and data.session.status == "running":
+        if who != CANDIDATE:
+            # a player asks for many pieces of a recording: the first is the reading
+            if request.headers.get("range", "bytes=0-").startswith("bytes=0-"):
+                store.note_access(who, session_id, request.url.path.rpartition("/")[2])
+        elif data.session.status == "running":
             raise HTTPException(409, "the report can be read once the viva is over")
+        elif store.results_held(session_id):
+            raise ResultsHeld
         return data
 
     def report_route(kind: reporting.Format, media_type: str, headers: dict[str, str]) -> Callable[..., Response]:
@@ -236,6 +255,14 @@ def _add_report_routes(app: FastAPI, store: Store, banks: Mapping[str, Any], acc
 
         report.__doc__ = f"The report as {kind.upper()}; a candidate's `token` opens their own."
         return report
+
+    @app.exception_handler(ResultsHeld)
+    def held(request: Request, error: Exception) -> Response:
+        path = request.url.path
+        if path.endswith(("/report", "/report.html")):
+            page = _HELD_PAGE.format(escape(HELD_MESSAGE))
+            return HTMLResponse(page, 403, {**_PRIVATE, "Content-Security-Policy": _REPORT_POLICY})
+        return JSONResponse({"detail": HELD_MESSAGE}, 403, _PRIVATE)
 
     html: _ReportKind = ("html", "text/html; charset=utf-8", {"Content-Security-Policy": _REPORT_POLICY})
     csv: _ReportKind = ("csv", "text/csv; charset=utf-8", {"Content-Disposition": 'attachment; filename="report.csv"'})
@@ -286,6 +313,13 @@ def _audio_url(request: Request, session_id: str, *, from_page: bool) -> str:
     place = "audio" if from_page else f"api/sessions/{session_id}/audio"
     return place if token is None else f"{place}?{urlencode({'token': token})}"
 
+
+_HELD_PAGE = (
+    "<!doctype html><html lang=en><meta charset=utf-8>"
+    "<meta name=viewport content='width=device-width, initial-scale=1'><title>Not published yet</title>"
+    "<style>:root {{ color-scheme: light dark }} body {{ font: 18px/1.5 system-ui, sans-serif; margin: 4rem auto;"
+    " max-width: 34rem; padding: 0 1rem }}</style><h1>Not published yet</h1><p>{}</p>"
+)
 
 _TOKEN = {
     "name": "token",

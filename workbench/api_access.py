@@ -1,4 +1,4 @@
-"""Who may read stored sessions over HTTP: the educator with a password, this machine without one, nobody else."""
+"""Who may read and change what is stored, over HTTP: educators by password, this machine without one, nobody else."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import binascii
 import ipaddress
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from math import ceil
-from time import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 
 from workbench.settings import Settings
+from workbench.store.logins import Identity, Logins, TooManyGuesses
 
 VerifyReportToken = Callable[[str], str | None]
 """Returns the id of the session whose report a token opens, None for a token that opens nothing."""
 
+VerifyReaderToken = Callable[[str], tuple[str, str] | None]
+"""Returns session and login of an educator's token for one session, None for a token that opens nothing."""
+
+CANDIDATE = "candidate"
+"""Who reads with a candidate's token; no account may have this name."""
+
 # what a proxy or a share tunnel adds; a request that has one was not made on this machine
 _FORWARDING_HEADERS = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via")
-
-WRONG_LOGINS = RateLimitItemPerMinute(10)
-"""Wrong logins a minute from one address, after which even the right one is not looked at."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Viva Workbench", charset="UTF-8"'}
 
@@ -37,48 +36,64 @@ class Access:
     """Decides about one request at a time.
 
     Attributes:
-        settings: Login name, password and allowed origins.
+        settings: Allowed origins.
         verify_report_token: What a candidate's token opens.
-        guesses: Counts wrong logins by address.
+        logins: The built-in administrator and the accounts of the store.
+        verify_reader_token: Session and login an educator's token for one session stands for.
     """
 
     settings: Settings
     verify_report_token: VerifyReportToken
-    guesses: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+    logins: Logins
+    verify_reader_token: VerifyReaderToken = lambda token: None
 
-    def educator(self, request: Request) -> str:
-        """The login name of who asks.
+    def identity(self, request: Request) -> Identity:
+        """Who asks: an educator or an administrator.
 
         Raises:
-            HTTPException: 401 without the right password; 403 from elsewhere when no password is set, or when
+            HTTPException: 401 without the right password; 403 from elsewhere when nobody has a password, or when
                 another web site's page made the request; 429 after too many wrong passwords.
         """
         self._refuse_other_sites(request)
-        password = self.settings.password.get_secret_value() if self.settings.password else ""
-        if not password:
-            if is_this_machine(request):
-                return self.settings.username
-            raise HTTPException(
-                403, "stored sessions are open to this machine only; set VIVA_PASSWORD to read them from elsewhere"
-            )
+        if not self.settings.password:
+            # an account was made: its password opens /api from elsewhere, this machine stays the administrator's
+            given = _basic_credentials(request.headers.get("authorization", ""))
+            if is_this_machine(request) and (given is None or not self.logins.required):
+                return self.logins.built_in
+            if not self.logins.required:
+                raise HTTPException(
+                    403,
+                    "stored sessions are open to this machine only; set VIVA_PASSWORD or make an account with"
+                    " `viva educators add` to read them from elsewhere",
+                )
         given = _basic_credentials(request.headers.get("authorization", ""))
         if given is None:
-            raise HTTPException(401, "log in with VIVA_USERNAME and VIVA_PASSWORD", _CHALLENGE)
-        address = _address(request)
-        if not self.guesses.test(WRONG_LOGINS, address):
-            wait_s = ceil(self.guesses.get_window_stats(WRONG_LOGINS, address).reset_time - time())
-            message = f"too many wrong logins from this address; try again in {max(1, wait_s)} s"
-            raise HTTPException(429, message, {"Retry-After": str(max(1, wait_s))})
-        # both are compared, and in constant time: the answer's delay tells nothing
-        same_name = secrets.compare_digest(given[0].encode(), self.settings.username.encode())
-        same_password = secrets.compare_digest(given[1].encode(), password.encode())
-        if not (same_name and same_password):
-            self.guesses.hit(WRONG_LOGINS, address)
+            raise HTTPException(401, "log in as VIVA_USERNAME or with an educator's account", _CHALLENGE)
+        try:
+            found = self.logins.check(*given, _address(request))
+        except TooManyGuesses as error:
+            raise HTTPException(429, str(error), {"Retry-After": str(error.wait_s)}) from None
+        if found is None:
             raise HTTPException(401, "wrong user name or password", _CHALLENGE)
-        return self.settings.username
+        return found
+
+    def educator(self, request: Request) -> str:
+        """The login of the educator or administrator who asks; raises what `identity` raises."""
+        return self.identity(request).login
+
+    def administrator(self, request: Request) -> str:
+        """The login of the administrator who asks.
+
+        Raises:
+            HTTPException: 403 for an educator, or what `identity` raises.
+        """
+        found = self.identity(request)
+        if not found.administrator:
+            raise HTTPException(403, "only an administrator may do this; ask one, or log in as VIVA_USERNAME")
+        return found.login
 
     def reader(self, request: Request, session_id: str) -> str:
-        """Who reads one session's report: the candidate whose token opens it, else the educator.
+        """Who reads one session's report: `candidate` whose token opens it, else an educator's login.
 
         Raises:
             HTTPException: 403 for a token that does not open this session, or what `educator` raises.
@@ -87,9 +102,14 @@ class Access:
         if token is None:
             return self.educator(request)
         opened = self.verify_report_token(token)
-        if opened is None or not secrets.compare_digest(opened.encode(), session_id.encode()):
-            raise HTTPException(403, "this link does not open this report, or has expired; ask for a new one")
-        return "candidate"
+        if opened is not None and secrets.compare_digest(opened.encode(), session_id.encode()):
+            return CANDIDATE
+        read = self.verify_reader_token(token)
+        if read is not None and secrets.compare_digest(read[0].encode(), session_id.encode()):
+            found = self.logins.identity(read[1])
+            if found is not None:
+                return found.login
+        raise HTTPException(403, "this link does not open this report, or has expired; ask for a new one")
 
     def _refuse_other_sites(self, request: Request) -> None:
         origin = request.headers.get("origin")

@@ -48,6 +48,7 @@ def build_services(settings: Settings) -> Any:
     from workbench.realtime.services import Services
     from workbench.realtime.speaker import PhraseCache
     from workbench.realtime.tickets import Tickets, signing_key
+    from workbench.store.banks_kept import LiveBanks
     from workbench.store.repository import Store
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -59,7 +60,7 @@ def build_services(settings: Settings) -> Any:
     return Services(
         settings=settings,
         engines=engines,
-        banks=load_banks(settings.banks_dir),
+        banks=LiveBanks(load_banks(settings.banks_dir), store),
         store=store,
         tickets=Tickets(signing_key(settings.data_dir, key)),
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
@@ -86,6 +87,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     from workbench.engines.registry import warm_up
     from workbench.exam.prompts import PREFIXES
     from workbench.realtime.server import RealtimeServer
+    from workbench.store.logins import Logins
     from workbench.web.page import build_page, launch_options
     from workbench.web.routes import static_routes
 
@@ -93,6 +95,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     services = build_services(settings)
     _run_apart(warm_up(services.engines, prefixes=tuple(PREFIXES.values())))
     server = RealtimeServer(services)
+    logins = Logins(settings, services.store)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -103,7 +106,14 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     demo = build_page(settings, services.banks, lambda request, grants: services.tickets.mint_ticket(grants))
     routes = [
         *server.routes(),
-        *build_api(services.store, services.banks, settings, services.tickets.open_report),
+        *build_api(
+            services.store,
+            services.banks,
+            settings,
+            services.tickets.open_report,
+            logins=logins,
+            verify_reader_token=services.tickets.open_reader,
+        ),
         *static_routes(),
     ]
     port = settings.port or free_port(settings.host)

@@ -28,9 +28,11 @@ class Settings(BaseSettings):
     root_path: str = Field("", description="URL prefix a reverse proxy serves the workbench under, e.g. /viva.")
     share: bool = Field(False, description="Open a public Gradio share link.")
     profile: Literal["cpu", "gpu"] = Field("cpu", description="Default engines: embedded on the CPU, or for a GPU.")
-    username: str = Field("educator", description="Login name for the educators' pages and /api.")
+    username: str = Field(
+        "educator", description="Login of the built-in administrator; `viva educators add` makes further accounts."
+    )
     password: SecretStr | None = Field(
-        None, description="Password of that login; unset, /api answers on loopback only."
+        None, description="Its password; without it and without accounts, /api answers on loopback only."
     )
     secret_key: SecretStr | None = Field(
         None, description="Key that signs tickets and resume tokens; made once and kept beside the data when unset."
@@ -83,6 +85,31 @@ class Settings(BaseSettings):
     )
     question_time_s: float = Field(180.0, gt=0, description="Time for one question, probe included, seconds.")
     warning_before_s: float = Field(30.0, ge=0, description="Spoken warning this long before the time is up, seconds.")
+
+    # delivery: each way out is off until it is set up
+    mail_host: str | None = Field(None, description="SMTP server that mails reports; unset, nothing is mailed.")
+    mail_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for STARTTLS, 465 for TLS, 25 for neither.")
+    mail_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the line to it is secured.")
+    mail_ca_file: Path | None = Field(None, description="Certificates to trust for it; unset, those of the system.")
+    mail_username: str | None = Field(None, description="Login at the mail server; unset, none is used.")
+    mail_password: SecretStr | None = Field(None, description="Password of that login.")
+    mail_from: str = Field("", description="Sender of mails, such as Vivas <vivas@example.org>.")
+    lti_token_url: str | None = Field(None, description="Access token URL of a learning platform (LTI 1.3).")
+    lti_client_id: str | None = Field(None, description="Client id the platform gave this tool.")
+    lti_audience: str | None = Field(None, description="Audience of the assertion; the token URL when unset.")
+    lti_key_file: Path | None = Field(None, description="RSA key in PEM; `viva deliver keys` makes one.")
+    lti_key_id: str = Field("viva-1", description="Id of that key in the key set the platform was given.")
+    lti_line_items_url: str | None = Field(None, description="Line items URL of the course (AGS).")
+    archive_url: str | None = Field(
+        None, description="Where recordings and reports are copied: any fsspec URL, such as s3://bucket/vivas."
+    )
+    archive_options: SecretStr | None = Field(
+        None, description='Options of that file system as JSON, such as {"key": "...", "secret": "..."}.'
+    )
+    archive_delete_local: bool = Field(
+        False, description="Delete a recording here once its copy was checked; without, both are kept."
+    )
+    delivery_tries: int = Field(4, ge=1, le=10, description="Tries before a delivery is given up.")
 
 
 @lru_cache(maxsize=1)

@@ -10,15 +10,27 @@ from pathlib import Path
 
 from workbench.store import recordings
 from workbench.store.banks_kept import KeptBanks
-from workbench.store.cohorts import CohortRolls
+from workbench.store.cohort_reading import CohortStatistics
 from workbench.store.invitations import InvitationLinks
 from workbench.store.live import LiveSessions
 from workbench.store.marking import Marking
 from workbench.store.people import People
 from workbench.store.publishing import Publishing
+from workbench.store.research_export import ResearchExport
+from workbench.store.retention import Retention
 
 
-class Store(LiveSessions, Marking, CohortRolls, InvitationLinks, Publishing, KeptBanks, People):
+class Store(
+    LiveSessions,
+    Marking,
+    Retention,
+    InvitationLinks,
+    Publishing,
+    CohortStatistics,
+    KeptBanks,
+    ResearchExport,
+    People,
+):
     """Sessions, answers, marks, results, events, the audit log and run-time configuration; those who examine too."""
 
     def recording_path(self, session_id: str) -> Path:

@@ -204,7 +204,8 @@ class Page:
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge deleted, or would delete."""
+    """What a purge deleted, or would delete: vivas, and candidates none of whose vivas is left."""
 
     session_ids: tuple[str, ...]
     dry_run: bool
+    candidate_ids: tuple[int, ...] = ()
