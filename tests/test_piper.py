@@ -123,7 +123,7 @@ async def test_the_sound_comes_piece_by_piece_at_the_voices_rate(voice: PiperSyn
     chunks = [chunk async for chunk in voice.stream(LONG)]
     assert voice.sample_rate_hz == RATE_HZ
     assert len(chunks) >= len(phrases(LONG))
-    assert len(chunks[0]) < 0.4 * RATE_HZ, "the first piece is short, so that it is heard early"
+    assert len(chunks[0]) < 0.6 * RATE_HZ, "the first piece is short, so that it is heard early"
     for chunk in chunks:
         assert chunk.dtype == np.float32 and chunk.ndim == 1 and chunk.size
         assert np.abs(chunk).max() <= 1

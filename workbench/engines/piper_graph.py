@@ -28,9 +28,9 @@ MARGIN_FRAMES = 14
 """Frames the decoder is given beyond a piece on either side. The widest of HiFi-GAN's published decoders sees 13 (Kong
 et al. 2020, arXiv:2010.05646, table 5), Piper's medium one 11: the pieces equal the whole."""
 
-PIECE_FRAMES = (24, 72, 216)
+PIECE_FRAMES = (48, 96, 216)
 """Lengths of the first pieces of a phrase, frames of 11.6 ms; the last length repeats. A second of speech takes the
-decoder 31 ms, so that each piece is ready long before the one in front of it has been heard."""
+decoder 31 ms, yet ten times as long beside three other replies: with 24 frames the second piece came too late then."""
 
 _DECODER = "/dec/"
 
@@ -83,8 +83,8 @@ class SplitVoice:
 def _cuts(n_frames: int) -> Iterator[tuple[int, int]]:
     """Where a phrase is cut; what would be shorter than the margin stays with the piece before it.
 
-    >>> list(_cuts(120))
-    [(0, 24), (24, 120)]
+    >>> list(_cuts(150))
+    [(0, 48), (48, 150)]
     """
     start = 0
     for n_piece in chain(PIECE_FRAMES, repeat(PIECE_FRAMES[-1])):
