@@ -170,7 +170,7 @@ def test_a_phrase_is_cut_short_at_first_and_never_into_crumbs() -> None:
         cuts = list(piper_graph._cuts(n_frames))
         assert cuts[0][0] == 0 and cuts[-1][1] == n_frames
         assert all(one[1] == two[0] for one, two in itertools.pairwise(cuts))
-        assert len(cuts) == 1 or min(end - start for start, end in cuts) >= piper_graph.PIECE_FRAMES[0]
+        assert len(cuts) == 1 or min(end - start for start, end in cuts) >= 2 * piper_graph.MARGIN_FRAMES
 
 
 @given(
