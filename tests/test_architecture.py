@@ -11,12 +11,13 @@ REPOSITORY = Path(__file__).parent.parent
 
 MAY_IMPORT = {
     "exam": {"exam"},
+    "bank_exchange": {"bank_exchange", "exam"},
     "engines": {"engines", "settings", "audio", "models", "model_manifest", "packages"},
     "store": {"store", "exam", "settings", "engines"},
     "reports": {"reports", "exam", "store", "settings"},
     "delivery": {"delivery", "reports", "exam", "store", "settings"},
     "realtime": {"realtime", "exam", "engines", "store", "settings", "audio", "metrics"},
-    "web": {"web", "exam", "engines", "store", "settings", "realtime", "serve"},
+    "web": {"web", "bank_exchange", "exam", "engines", "store", "settings", "realtime", "serve"},
 }
 """Folder of `workbench` -> parts of `workbench` its files may import."""
 

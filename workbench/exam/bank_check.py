@@ -71,6 +71,10 @@ def _check_question(area: Area, scenario: Scenario, question: Question) -> Itera
     def finding(line: int, code: str, message: str) -> Finding:
         return Finding(area.file, line or question.line, question.id, code, message)
 
+    if PLACEHOLDER in f"{scenario.text} {question.stem} {question.model_answer}":
+        message = f"still holds the word {PLACEHOLDER} of the template; write the case, the question and its answer"
+        yield finding(question.line, "placeholder", message)
+        return
     total = sum(point.weight for point in question.key_points)
     if abs(total - 1) > WEIGHT_TOLERANCE:
         yield finding(question.line, "weights", f"the weights of the key points sum to {total:.3g}, not to 1")
@@ -80,9 +84,6 @@ def _check_question(area: Area, scenario: Scenario, question: Question) -> Itera
             f"scenario and stem take about {seconds:.0f} s to say; at most {LONGEST_HEARD_S:.0f} s can be taken in"
         )
         yield finding(question.line, "reading-time", message)
-    if PLACEHOLDER in f"{scenario.text} {question.stem} {question.model_answer}":
-        message = f"still holds the word {PLACEHOLDER} of the template; write the case, the question and its answer"
-        yield finding(question.line, "placeholder", message)
     yield from _hostile(area, question.line, question.id, {"the stem": question.stem})
     yield from _hostile(area, question.line, question.id, {"the model answer": question.model_answer})
     n_sentences = len(re.findall(r"[.!?](?=\s|$)", question.model_answer))

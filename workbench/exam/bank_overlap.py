@@ -117,7 +117,7 @@ def near_duplicates(bank: Bank, others: Sequence[Bank] = ()) -> Iterator[Finding
             stem = _likeness(question.stem, known.stem)
             if points >= SAME_POINTS or (points + stem) / 2 >= SAME_QUESTION:
                 message = (
-                    f"asks what {known.id} ({place}, line {known.line}) asks: their key points are {points:.0f} % and "
+                    f"asks what {known.id} ({place}) asks: their key points are {points:.0f} % and "
                     f"their stems {stem:.0f} % alike; drop or change one of them"
                 )
                 yield Finding(area.file, question.line, question.id, "near-duplicate", message)
