@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from workbench.settings import Settings, get_settings
@@ -74,6 +75,28 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
+def served_routes(services: Any, server: Any, logins: Any) -> list[Any]:
+    """Everything that is served beside Gradio's own routes: the socket, the API and the page's files.
+
+    Args:
+        services: What `build_services` made.
+        server: The `RealtimeServer` that holds the vivas.
+        logins: Who may log in.
+    """
+    from workbench.api import build_api
+    from workbench.web.routes import static_routes
+
+    api = build_api(
+        services.store,
+        services.banks,
+        services.settings,
+        services.tickets.open_report,
+        logins=logins,
+        verify_reader_token=services.tickets.open_reader,
+    )
+    return [*server.routes(), *api, *static_routes()]
+
+
 def launch(settings: Settings | None = None, *, inline: bool = False, quiet: bool = True) -> Running:
     """Serves the workbench from a background thread; what `viva serve` does, and what a notebook cell calls.
 
@@ -82,14 +105,13 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
         inline: Show the page below the notebook cell.
         quiet: Keep Gradio from printing addresses of its own.
     """
-    from workbench.api import build_api
     from workbench.engines.registry import close as close_engines
     from workbench.engines.registry import warm_up
     from workbench.exam.prompts import PREFIXES
     from workbench.realtime.server import RealtimeServer
     from workbench.store.logins import Logins
+    from workbench.web.invited import read_link
     from workbench.web.page import build_page, launch_options
-    from workbench.web.routes import static_routes
 
     settings = settings or get_settings()
     services = build_services(settings)
@@ -103,19 +125,12 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
         await server.close()
         await close_engines(services.engines)
 
-    demo = build_page(settings, services.banks, lambda request, grants: services.tickets.mint_ticket(grants))
-    routes = [
-        *server.routes(),
-        *build_api(
-            services.store,
-            services.banks,
-            settings,
-            services.tickets.open_report,
-            logins=logins,
-            verify_reader_token=services.tickets.open_reader,
-        ),
-        *static_routes(),
-    ]
+    demo = build_page(
+        settings,
+        services.banks,
+        lambda request, grants: services.tickets.mint_ticket(grants),
+        partial(read_link, services.store, services.banks, services.tickets.mint_report),
+    )
     port = settings.port or free_port(settings.host)
     _, local_url, share_url = demo.launch(
         server_name=settings.host,
@@ -128,7 +143,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
         inbrowser=False,
         ssr_mode=False,
         show_error=True,
-        app_kwargs={"routes": routes, "lifespan": lifespan},
+        app_kwargs={"routes": served_routes(services, server, logins), "lifespan": lifespan},
         **launch_options(),
     )
     return Running(url=local_url, share_url=share_url, demo=demo)
