@@ -11,7 +11,13 @@ from pydantic.fields import FieldInfo
 from workbench.settings import Settings
 
 # where a group of settings begins, by its first field
-_GROUPS = {"host": "Serving", "data_dir": "Where things are", "vad": "Engines", "patience": "The exam"}
+_GROUPS = {
+    "host": "Serving",
+    "data_dir": "Where things are",
+    "vad": "Engines",
+    "patience": "The exam",
+    "mail_host": "Delivery",
+}
 
 
 def env_example() -> str:

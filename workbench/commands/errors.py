@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 USER_ERRORS = {
+    "workbench.delivery.errors": ("DeliveryError",),
     "workbench.engines.base": ("EngineError",),
     "workbench.exam.bank": ("BankError",),
     "workbench.exam.report": ("ReportError",),
@@ -22,7 +23,7 @@ USER_ERRORS = {
 }
 """Errors by module whose message is written for the person at the keyboard."""
 
-SECRET_FIELDS = frozenset({"password", "secret_key", "api_key", "database_url"})
+SECRET_FIELDS = frozenset({"password", "secret_key", "api_key", "database_url", "mail_password", "archive_options"})
 """Settings whose value is never repeated in a message."""
 
 EXIT_USER_ERROR = 2
