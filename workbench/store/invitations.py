@@ -16,7 +16,7 @@ from workbench.store.cohorts import candidate_row
 from workbench.store.core import Database
 from workbench.store.errors import InvitationRefused, NotFound, StoreError
 from workbench.store.rows_educators import CandidateRow, InvitationRow, NewInvitation, OpenedInvitation, SittingRow
-from workbench.store.tables import QuestionBanks
+from workbench.store.tables import QuestionBanks, Sessions
 from workbench.store.tables_educators import Candidates, Cohorts, Invitations, Sittings
 
 MAX_ATTEMPTS = 1000
@@ -31,6 +31,10 @@ _COLUMNS = (
     Invitations.created_at,
 )  # fmt: skip
 
+_SITTING_COLUMNS = (
+    Sittings.session_id, Sittings.invitation_id, Sittings.cohort_id, Sittings.candidate_id, Sittings.attempt,
+    Sittings.results_published_at, Sittings.published_by,
+)  # fmt: skip
 _REFUSALS = {
     "revoked": "This link was withdrawn. Please ask whoever sent it for a new one.",
     "used": "This link has been used already. Please ask whoever sent it if you may sit the viva again.",
@@ -177,6 +181,26 @@ class InvitationLinks(Database):
             cohort = connection.execute(select(Cohorts.name).where(Cohorts.id == row.cohort_id)).scalar()
         left = row.attempts_allowed - row.attempts_used
         return OpenedInvitation(row, _grants(row, candidate), candidate, cohort, left)
+
+    def link_sittings(self, token: str) -> tuple[SittingRow, ...]:
+        """The vivas that were held with a link and have ended, in the order of their attempts.
+
+        None for a link that names nobody, whose holders must not learn of each other, nor for one that was withdrawn.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                select(*_SITTING_COLUMNS)
+                .join(Invitations, Invitations.id == Sittings.invitation_id)
+                .join(Sessions, Sessions.id == Sittings.session_id)
+                .where(
+                    Invitations.token_hash == _hash(token),
+                    Invitations.candidate_id.is_not(None),
+                    Invitations.revoked_at.is_(None),
+                    Sessions.status != "running",
+                )
+                .order_by(Sittings.attempt)
+            ).all()
+        return tuple(SittingRow(**row._mapping) for row in rows)
 
     def load_invitation(self, invitation_id: int) -> InvitationRow:
         """One link.

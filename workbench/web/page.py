@@ -13,6 +13,7 @@ import gradio as gr
 from workbench.exam.bank import Bank
 from workbench.realtime.protocol import VivaOptions
 from workbench.settings import Settings
+from workbench.web import invited
 from workbench.web.routes import STATIC_DIR, static_url
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,15 @@ if (base.hostname === location.hostname) { base.protocol = location.protocol; ba
 import(new URL(%s, base).href).then((module) => module.mount());
 """
 _START = "(choice) => { window.viva.begin(JSON.parse(choice)); }"
+# until the server has said what a link opens, the form that it fills in stays out of sight
+_ASKED = f"""<script>
+if (new URLSearchParams(location.search).has("{invited.PARAMETER}")) document.documentElement.dataset.invite = "asked";
+</script>"""
+_ANSWERED = """(state) => {
+  document.documentElement.dataset.invite = state || "none";
+  for (const time of document.querySelectorAll("#viva-invited time"))
+    time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "long", timeStyle: "short" });
+}"""
 _FAILED = "() => { window.viva.begin({ refused: 'server', message: 'The server did not answer. Try again.' }); }"
 
 
@@ -49,7 +59,10 @@ class VivaPage(gr.Blocks):
 
 
 def build_page(
-    settings: Settings, banks: Mapping[str, Bank], mint_ticket: Callable[[gr.Request, dict[str, Any]], str]
+    settings: Settings,
+    banks: Mapping[str, Bank],
+    mint_ticket: Callable[[gr.Request, dict[str, Any]], str],
+    read_link: invited.ReadLink | None = None,
 ) -> VivaPage:
     """The page of the workbench.
 
@@ -58,6 +71,7 @@ def build_page(
         banks: Question banks by the key of their discipline, in the order they are offered.
         mint_ticket: Makes the one-time ticket that opens the socket, from the request and the chosen `VivaOptions` as
             a dictionary; what it raises is shown to the candidate as a refusal.
+        read_link: What the token of a one-time link leads to; without it, links are not known here.
 
     Raises:
         ValueError: There is no question bank.
@@ -69,7 +83,8 @@ def build_page(
         _static(_HEADER)
         with gr.Row(elem_id="viva-page", equal_height=False):
             with gr.Column(elem_id="viva-choose", min_width=280):
-                _static('<h2><span class="viva-step" aria-hidden="true">1</span>Choose your viva</h2>')
+                heading = _static(_STEP_1.format("Choose your viva"))
+                invitation = gr.HTML("", visible=False, apply_default_css=False, js_on_load=None)
                 discipline = gr.Dropdown(
                     [(bank.title, key) for key, bank in banks.items()],
                     value=first,
@@ -85,7 +100,7 @@ def build_page(
                     max_length=80,
                     placeholder="Leave empty, and the examiner will ask",
                 )
-                with gr.Accordion("Accommodations", open=False, elem_id="viva-accommodations"):
+                with gr.Accordion("Accommodations", open=False, elem_id="viva-accommodations") as accommodations:
                     extra_time = gr.Slider(
                         1, 2, value=1, step=0.25, label="Extra time", info="1.5 is half as much again."
                     )
@@ -122,14 +137,22 @@ def build_page(
                 _static('<p id="viva-start-problem" class="viva-start-problem" role="alert" hidden></p>')
                 start = gr.Button("Start the viva", variant="primary", elem_id="viva-start", size="lg")
         choice = gr.Textbox(visible=False)
+        link_state = gr.Textbox(visible=False)
 
         def begin(request: gr.Request, *values: Any) -> str:
             options, shown = _options(*values)
+            link = _link(request, read_link)
+            if link is not None and link.refused is not None:
+                return json.dumps({"refused": "invitation", "message": str(link.refused)})
+            grants: dict[str, Any] = {}
+            if link is not None and link.opened is not None:
+                fixed, page_fixed = invited.fixed_options(link.opened)
+                options, shown, grants = options | fixed, shown | page_fixed, link.opened.grants
             if not options["consent"]:
                 return json.dumps({"refused": "consent", "message": CONSENT_NEEDED})
             checked = VivaOptions(**options).model_dump(exclude_none=True)
             try:
-                checked["ticket"] = mint_ticket(request, checked)
+                checked["ticket"] = mint_ticket(request, checked | grants)
             except (PermissionError, ValueError) as error:
                 return json.dumps({"refused": "ticket", "message": str(error)})
             return json.dumps({"viva": checked, "page": shown})
@@ -147,11 +170,24 @@ def build_page(
             consent,
             record,
         ]
+
+        def follow_link(request: gr.Request) -> list[Any]:
+            link = _link(request, read_link)
+            if link is None:
+                return ["none", *[gr.skip()] * len(told)]
+            if link.refused is not None or link.opened is None:
+                updates = [gr.update(value=invited.refusal(link), visible=True), *[gr.update(visible=False)] * 9]
+                return ["refused", gr.update(value=""), *updates]
+            return ["open", gr.update(value=_STEP_1.format("Your viva")), *_link_updates(link)]
+
+        told = [heading, invitation, discipline, area, mode, name, accommodations, extra_time, voice, captions, typed]
         quiet: dict[str, Any] = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
         discipline.change(lambda key: _area_update(banks[key]), discipline, area, **quiet)
         begun = start.click(begin, chosen, choice, **quiet)
         begun.success(None, choice, None, js=_START)
         begun.failure(None, None, None, js=_FAILED)
+        followed = page.load(follow_link, None, [link_state, *told], **quiet)
+        followed.then(None, link_state, None, js=_ANSWERED)
     page.launch_options = launch_options()
     return page
 
@@ -161,7 +197,7 @@ def launch_options() -> dict[str, Any]:
     return {
         "theme": _theme(),
         # a link rather than `css`: Gradio rewrites the rules of the latter
-        "head": "".join(f'<link rel="stylesheet" href="{static_url(name)}" />' for name in STYLES),
+        "head": _ASKED + "".join(f'<link rel="stylesheet" href="{static_url(name)}" />' for name in STYLES),
         "footer_links": [],
         "run_history": False,
         "pwa": False,
@@ -227,6 +263,31 @@ def _options(
     return options, {"captions": bool(captions), "typed": bool(typed)}
 
 
+def _link(request: gr.Request, read_link: invited.ReadLink | None) -> invited.Link | None:
+    """What the link that led here opens; None where the page was opened without one."""
+    token = dict(request.query_params or {}).get(invited.PARAMETER)
+    return None if token is None or read_link is None else read_link(str(token)[:200])
+
+
+def _link_updates(link: invited.Link) -> list[Any]:
+    """What the form shows where a link fills it in: the area and the name only where the link leaves them open."""
+    opened = link.opened
+    assert opened is not None
+    gone = gr.update(visible=False)
+    areas = gone
+    if opened.invitation.area is None and link.bank is not None:
+        areas = gr.update(choices=_areas(link.bank), value=_first_area(link.bank))
+    return [
+        gr.update(value=invited.card(link), visible=True),
+        gone,
+        areas,
+        gone,
+        gr.update() if opened.candidate is None else gone,
+        gr.update(label="Pace of the examiner"),
+        *[gone] * 4,
+    ]
+
+
 def _titles(banks: Mapping[str, Bank]) -> str:
     """Titles of disciplines and areas, for headings the page draws from keys."""
     pairs = [(key, bank.title) for key, bank in banks.items()]
@@ -235,6 +296,7 @@ def _titles(banks: Mapping[str, Bank]) -> str:
     return f'<div id="viva-titles" hidden>{spans}</div>'
 
 
+_STEP_1 = '<h2><span class="viva-step" aria-hidden="true">1</span>{}</h2>'
 _HEADER = """
 <header class="viva-masthead">
   <h1>Viva Workbench</h1>

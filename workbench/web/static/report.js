@@ -27,10 +27,27 @@ export function drawReport(event, { state, verdicts, stems, entries, rootUrl }) 
   );
   write("score", talk ? "" : points(event.score));
   write("score-of", talk ? "" : `of ${points(event.max_score)}`);
-  drawVerdicts([...verdicts.values()], stems);
   drawTranscript(entries.map((entry) => ({ ...entry })));
+  byId("report").dataset.held = String(Boolean(event.held));
+  if (event.held) {
+    drawHeld(talk);
+    return;
+  }
+  drawVerdicts([...verdicts.values()], stems);
   drawDownloads(event, rootUrl);
   enrich(event, rootUrl);
+}
+
+/** Nothing of the marks: educators look at them first. */
+function drawHeld(talk) {
+  write("report-title", talk ? "Your conversation is over" : "Your viva is over");
+  write(
+    "report-summary",
+    "Your answers are saved. The results have not been published yet: your examiners look at them first. " +
+      "Keep the link that brought you here; it opens your report once they have.",
+  );
+  for (const id of ["score", "score-of"]) write(id, "");
+  for (const id of ["report-verdicts", "downloads"]) byId(id).replaceChildren();
 }
 
 function drawVerdicts(verdicts, stems) {

@@ -1,0 +1,68 @@
+"""The whole workbench on one port in this process: page, socket, API and store as `viva serve` has them, over stand-in
+engines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.live_server import scripted_app
+from workbench.serve import free_port, served_routes
+from workbench.settings import Settings
+from workbench.store.banks_kept import LiveBanks
+from workbench.store.logins import Logins
+from workbench.store.repository import Store
+from workbench.web import build_page
+from workbench.web.invited import read_link
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running workbench and what is behind it."""
+
+    url: str
+    store: Store
+    services: Any
+    realtime: Any
+
+
+@contextmanager
+def workbench_site(data_dir: Path, **settings: Any) -> Iterator[Site]:
+    """Serves it; `settings` are fields of `Settings`."""
+    config = Settings(_env_file=None, data_dir=data_dir, **settings)
+    _, realtime = scripted_app(config)
+    services = realtime.services
+    assert isinstance(services.banks, dict)
+    banks = LiveBanks(services.banks, services.store, every_s=0.0)
+    object.__setattr__(services, "banks", banks)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        yield
+        await realtime.close()
+
+    page = build_page(
+        config,
+        banks,
+        lambda request, grants: services.tickets.mint_ticket(grants),
+        partial(read_link, services.store, banks, services.tickets.mint_report),
+    )
+    port = free_port("127.0.0.1")
+    page.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        inbrowser=False,
+        ssr_mode=False,
+        app_kwargs={"routes": served_routes(services, realtime, Logins(config, services.store)), "lifespan": lifespan},
+        **page.launch_options,
+    )
+    try:
+        yield Site(f"http://127.0.0.1:{port}/", services.store, services, realtime)
+    finally:
+        page.close(verbose=False)
