@@ -17,7 +17,18 @@ MAY_IMPORT = {
     "reports": {"reports", "exam", "store", "settings"},
     "delivery": {"delivery", "reports", "exam", "store", "settings"},
     "realtime": {"realtime", "exam", "engines", "store", "settings", "audio", "metrics"},
-    "web": {"web", "bank_exchange", "exam", "engines", "store", "settings", "realtime", "serve"},
+    "web": {
+        "web",
+        "bank_exchange",
+        "reports",
+        "exam",
+        "engines",
+        "store",
+        "settings",
+        "realtime",
+        "serve",
+        "api_access",
+    },
 }
 """Folder of `workbench` -> parts of `workbench` its files may import."""
 

@@ -54,7 +54,7 @@ class Access:
             HTTPException: 401 without the right password; 403 from elsewhere when nobody has a password, or when
                 another web site's page made the request; 429 after too many wrong passwords.
         """
-        self._refuse_other_sites(request)
+        refuse_other_sites(request, self.settings)
         if not self.settings.password:
             # an account was made: its password opens /api from elsewhere, this machine stays the administrator's
             given = _basic_credentials(request.headers.get("authorization", ""))
@@ -70,7 +70,7 @@ class Access:
         if given is None:
             raise HTTPException(401, "log in as VIVA_USERNAME or with an educator's account", _CHALLENGE)
         try:
-            found = self.logins.check(*given, _address(request))
+            found = self.logins.check(*given, client_address(request))
         except TooManyGuesses as error:
             raise HTTPException(429, str(error), {"Retry-After": str(error.wait_s)}) from None
         if found is None:
@@ -111,15 +111,21 @@ class Access:
                 return found.login
         raise HTTPException(403, "this link does not open this report, or has expired; ask for a new one")
 
-    def _refuse_other_sites(self, request: Request) -> None:
-        origin = request.headers.get("origin")
-        if origin is None:
-            if request.headers.get("sec-fetch-site") == "cross-site" and request.method not in ("GET", "HEAD"):
-                raise HTTPException(403, "another site may not do this")
-            return
-        allowed = {item.strip().rstrip("/") for item in self.settings.allowed_origins.split(",") if item.strip()}
-        if urlsplit(origin).netloc != request.headers.get("host") and origin not in allowed:
-            raise HTTPException(403, f"origin {origin[:80]!r} is not allowed; add it to VIVA_ALLOWED_ORIGINS")
+
+def refuse_other_sites(request: Request, settings: Settings) -> None:
+    """Refuses what another web site's page asks for.
+
+    Raises:
+        HTTPException: 403.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        if request.headers.get("sec-fetch-site") == "cross-site" and request.method not in ("GET", "HEAD"):
+            raise HTTPException(403, "another site may not do this")
+        return
+    allowed = {item.strip().rstrip("/") for item in settings.allowed_origins.split(",") if item.strip()}
+    if urlsplit(origin).netloc != request.headers.get("host") and origin not in allowed:
+        raise HTTPException(403, f"origin {origin[:80]!r} is not allowed; add it to VIVA_ALLOWED_ORIGINS")
 
 
 def is_this_machine(request: Request) -> bool:
@@ -145,7 +151,7 @@ def _is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def _address(request: Request) -> str:
+def client_address(request: Request) -> str:
     """Where a request came from: what the nearest proxy or tunnel says, else the other end of the connection."""
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     return forwarded[:64] or (request.client.host if request.client else "unknown")

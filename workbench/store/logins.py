@@ -99,6 +99,13 @@ class Logins:
         row = self._store.find_educator(login)
         return None if row is None or row.disabled else Identity(row.login, row.role)
 
+    def password_mark(self, login: str) -> str:
+        """Something that changes when the password of a login does; never the password, but no less secret."""
+        if login == self._settings.username:
+            return f"{login}\0{hashlib.sha256(self._password.encode()).hexdigest()}"
+        row = self._store.find_educator(login)
+        return f"{login}\0{'' if row is None else row.password_changed_at.isoformat()}"
+
     @property
     def _password(self) -> str:
         return self._settings.password.get_secret_value() if self._settings.password else ""
