@@ -97,6 +97,41 @@ def served_routes(services: Any, server: Any, logins: Any) -> list[Any]:
     return [*server.routes(), *api, *static_routes()]
 
 
+def educators_pages(services: Any, logins: Any) -> Any:
+    """The educators' pages over what the vivas use.
+
+    Args:
+        services: What `build_services` made.
+        logins: Who may log in.
+    """
+    from workbench.api_access import Access
+    from workbench.realtime.tickets import signing_key
+    from workbench.web.educators import build_educators
+
+    settings, tickets = services.settings, services.tickets
+    key = settings.secret_key.get_secret_value() if settings.secret_key else None
+    return build_educators(
+        services.store,
+        services.banks,
+        settings,
+        Access(settings, tickets.open_report, logins, tickets.open_reader),
+        key=signing_key(settings.data_dir, key),
+        mint_reader=tickets.mint_reader,
+    )
+
+
+def start_archive(services: Any) -> Any:
+    """Begins to copy ended vivas to the archive; None where none is set up."""
+    from workbench.delivery import archive
+    from workbench.delivery.worker import ArchiveWorker
+
+    if not archive.is_configured(services.settings):
+        return None
+    worker = ArchiveWorker(services.store, services.banks, services.settings)
+    worker.start()
+    return worker
+
+
 def launch(settings: Settings | None = None, *, inline: bool = False, quiet: bool = True) -> Running:
     """Serves the workbench from a background thread; what `viva serve` does, and what a notebook cell calls.
 
@@ -119,9 +154,15 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     server = RealtimeServer(services)
     logins = Logins(settings, services.store)
 
+    pages = educators_pages(services, logins)
+    archive = start_archive(services)
+
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        yield
+        async with pages.lifespan():
+            yield
+        if archive is not None:
+            await asyncio.to_thread(archive.stop)
         await server.close()
         await close_engines(services.engines)
 
@@ -143,7 +184,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
         inbrowser=False,
         ssr_mode=False,
         show_error=True,
-        app_kwargs={"routes": served_routes(services, server, logins), "lifespan": lifespan},
+        app_kwargs={"routes": [*served_routes(services, server, logins), *pages.routes], "lifespan": lifespan},
         **launch_options(),
     )
     return Running(url=local_url, share_url=share_url, demo=demo)
