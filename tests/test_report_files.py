@@ -17,6 +17,7 @@ import pytest
 from starlette.applications import Starlette
 from typer.testing import CliRunner
 
+from tests.delivery_helpers import sat
 from tests.store_helpers import mark, new_session, store_at
 from workbench.api import build_api
 from workbench.cli import app as viva
@@ -261,3 +262,15 @@ def test_the_command_writes_gradebooks_and_workbooks_of_all(store: Store, monkey
     assert run(store, monkeypatch, "sessions", "export", "-f", "xlsx", "-o", str(folder / "all.xlsx")).exit_code == 0
     book = openpyxl.load_workbook(folder / "all.xlsx")
     assert book["Sessions"].max_row == 4
+
+
+async def test_a_cohorts_gradebook_has_the_ids_and_addresses_it_was_imported_with(store: Store, monkeypatch) -> None:
+    sat(store, "exam")
+    (cohort,) = store.list_cohorts()
+    async with caller(store) as call:
+        answer = await call.get(f"/api/exports/grades.csv?format=moodle&cohort={cohort.id}")
+        assert (await call.get("/api/exports/grades.csv?format=moodle&cohort=99")).status_code in (404, 503)
+    assert rows_of(answer.text)[1] == ["Ada", "Byron", "u-17", "ada@example.org", "7.5", ""]
+    path = store.settings.data_dir / "g.csv"
+    done = run(store, monkeypatch, "sessions", "grades", "-f", "canvas", "--cohort", str(cohort.id), "-o", str(path))
+    assert done.exit_code == 0 and rows_of(path.read_text())[2][:4] == ["Byron, Ada", "", "u-17", "ada@example.org"]

@@ -14,7 +14,7 @@ from workbench.api_access import Access
 from workbench.reports.errors import ReportFailed
 from workbench.reports.formats import MEDIA_TYPES, ReportFile, session_file, sessions_file
 from workbench.reports.gradebook import to_gradebook
-from workbench.reports.selection import grades_of, sessions_with_results, whole_sessions
+from workbench.reports.selection import cohort_grades, grades_of, sessions_with_results, whole_sessions
 from workbench.store.repository import Store
 from workbench.store.rows import SessionData, Status
 
@@ -95,15 +95,18 @@ def add_report_files(
         discipline: str | None = None,
         area: str | None = None,
         since: _Since = None,
+        cohort: Annotated[int | None, Query(description="Only this cohort; the other filters are left out.")] = None,
         keep: Annotated[
             Literal["best", "last"], Query(description="Which of several exams of one person counts.")
         ] = "best",
     ) -> Response:
         """Scores of the exams that fit, one row a person, for the gradebook of Moodle or Canvas."""
         actor = access.educator(request)
-        found = grades_of(
-            sessions_with_results(store, discipline=discipline, area=area, since=_zoned(since)), keep=keep
-        )
+        if cohort is not None:
+            found = cohort_grades(store, cohort, keep=keep)
+        else:
+            rows = sessions_with_results(store, discipline=discipline, area=area, since=_zoned(since))
+            found = grades_of(rows, keep=keep)
         store.note(actor, "grades.exported", format, n_grades=len(found))
         content = to_gradebook(found, format, item=item).encode()
         return _sent(ReportFile(f"grades-{format}.csv", MEDIA_TYPES["csv"], content))

@@ -189,6 +189,9 @@ def grades(
     item: Annotated[str, typer.Option(help="Name of the grade item or assignment.")] = "Viva",
     discipline: Annotated[str | None, typer.Option(help="Only this discipline.")] = None,
     area: Annotated[str | None, typer.Option(help="Only this area.")] = None,
+    cohort: Annotated[
+        int | None, typer.Option(help="Only this cohort, with the addresses and ids of its candidates.")
+    ] = None,
     keep: Annotated[
         Literal["best", "last"], typer.Option(help="Which of several exams of one person counts.")
     ] = "best",
@@ -196,10 +199,15 @@ def grades(
 ) -> None:
     """Scores of the exams, one row a person, as CSV for the gradebook of Moodle or Canvas."""
     from workbench.reports.gradebook import to_gradebook
-    from workbench.reports.selection import grades_of, sessions_with_results
+    from workbench.reports.selection import cohort_grades, grades_of, sessions_with_results
 
+    if cohort is not None and (discipline or area):
+        raise typer.BadParameter("--cohort stands alone: give either a cohort or a discipline and an area")
     with open_store() as store:
-        found = grades_of(sessions_with_results(store, discipline=discipline, area=area), keep=keep)
+        if cohort is not None:
+            found = cohort_grades(store, cohort, keep=keep)
+        else:
+            found = grades_of(sessions_with_results(store, discipline=discipline, area=area), keep=keep)
         store.note("command line", "grades.exported", format, n_grades=len(found))
     write_out(to_gradebook(found, format, item=item), out)
     print(f"{len(found)} grades", file=sys.stderr)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -36,7 +37,7 @@ def whole_sessions(store: Store, **which: object) -> list[SessionData]:
 
 
 def grades_of(
-    rows: Iterator[tuple[SessionRow, ResultRow | None]] | list[tuple[SessionRow, ResultRow | None]],
+    rows: Iterable[tuple[SessionRow, ResultRow | None]],
     *,
     keep: Literal["best", "last"] = "best",
 ) -> list[Grade]:
@@ -53,4 +54,24 @@ def grades_of(
         for session, result in rows
         if result is not None and session.mode == "exam"
     ]
-    return sorted(one_a_person(grades, keep=keep), key=lambda grade: grade.name.casefold())
+    return _by_name(one_a_person(grades, keep=keep))
+
+
+def cohort_grades(store: Store, cohort_id: int, *, keep: Literal["best", "last"] = "best") -> list[Grade]:
+    """One grade a person of a cohort's exams, with the addresses and ids it was imported with.
+
+    Raises:
+        NotFound: There is no such cohort.
+    """
+    grades = []
+    for row in store.cohort_sessions(cohort_id):
+        for grade in grades_of([(row.session, row.result)]):
+            person = row.candidate
+            if person is not None:
+                grade = replace(grade, name=person.name, email=person.email or "", external_id=person.external_id or "")
+            grades.append(grade)
+    return _by_name(one_a_person(grades, keep=keep))
+
+
+def _by_name(grades: list[Grade]) -> list[Grade]:
+    return sorted(grades, key=lambda grade: grade.name.casefold())
