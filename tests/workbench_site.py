@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.live_server import scripted_app
+from workbench.api_access import Access
+from workbench.realtime.watching import watched
 from workbench.serve import free_port, served_routes
 from workbench.settings import Settings
 from workbench.store.banks_kept import LiveBanks
 from workbench.store.logins import Logins
 from workbench.store.repository import Store
 from workbench.web import build_page
+from workbench.web.educators import build_educators
+from workbench.web.educators.voice import speak_with
 from workbench.web.invited import read_link
 
 
@@ -42,9 +46,23 @@ def workbench_site(data_dir: Path, **settings: Any) -> Iterator[Site]:
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
-        yield
+        async with pages.lifespan():
+            yield
         await realtime.close()
 
+    logins = Logins(config, services.store)
+    access = Access(config, services.tickets.open_report, logins, services.tickets.open_reader)
+    pages = build_educators(
+        services.store,
+        banks,
+        config,
+        access,
+        key="a key for tests",
+        mint_reader=services.tickets.mint_reader,
+        watch=partial(watched, realtime),
+        speak=speak_with(services.engines.synthesizer),
+        judge=services.judge,
+    )
     page = build_page(
         config,
         banks,
@@ -59,7 +77,7 @@ def workbench_site(data_dir: Path, **settings: Any) -> Iterator[Site]:
         quiet=True,
         inbrowser=False,
         ssr_mode=False,
-        app_kwargs={"routes": served_routes(services, realtime, Logins(config, services.store)), "lifespan": lifespan},
+        app_kwargs={"routes": [*served_routes(services, realtime, logins), *pages.routes], "lifespan": lifespan},
         **page.launch_options,
     )
     try:

@@ -97,16 +97,19 @@ def served_routes(services: Any, server: Any, logins: Any) -> list[Any]:
     return [*server.routes(), *api, *static_routes()]
 
 
-def educators_pages(services: Any, logins: Any) -> Any:
+def educators_pages(services: Any, server: Any, logins: Any) -> Any:
     """The educators' pages over what the vivas use.
 
     Args:
         services: What `build_services` made.
+        server: The `RealtimeServer` that holds the vivas.
         logins: Who may log in.
     """
     from workbench.api_access import Access
     from workbench.realtime.tickets import signing_key
+    from workbench.realtime.watching import watched
     from workbench.web.educators import build_educators
+    from workbench.web.educators.voice import speak_with
 
     settings, tickets = services.settings, services.tickets
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
@@ -117,6 +120,9 @@ def educators_pages(services: Any, logins: Any) -> Any:
         Access(settings, tickets.open_report, logins, tickets.open_reader),
         key=signing_key(settings.data_dir, key),
         mint_reader=tickets.mint_reader,
+        watch=partial(watched, server),
+        speak=speak_with(services.engines.synthesizer),
+        judge=services.judge,
     )
 
 
@@ -154,7 +160,7 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     server = RealtimeServer(services)
     logins = Logins(settings, services.store)
 
-    pages = educators_pages(services, logins)
+    pages = educators_pages(services, server, logins)
     archive = start_archive(services)
 
     @asynccontextmanager

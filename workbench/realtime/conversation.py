@@ -558,13 +558,15 @@ class Conversation:
                 self.examiner.state,
                 session_id=self.session_id,
                 resume_token=self.resume_token,
-                floor=self._floor(),
+                floor=self.floor,
                 elapsed_s=self.exam_clock.now(),
                 recording=self.keeper.recording,
             )
         )
 
-    def _floor(self) -> telling.Floor:
+    @property
+    def floor(self) -> telling.Floor:
+        """Whose turn it is."""
         if self.examiner.playout.busy:
             return "examiner"
         if self.closed or self.examiner.completed is not None:

@@ -93,6 +93,7 @@ class Examiner:
         self.completed: bool | None = None
         self.silent_since = services.clock()
         self.n_turns = 0
+        self.latency_ms: float | None = None
         self._saying: Prepared | None = None
         self._times: TurnTimes | None = None
         self._before_answer: tuple[ExamState, str] | None = None
@@ -343,6 +344,7 @@ class Examiner:
         self.n_turns += 1
         first = saying.lines[reply.phrases[0].line]
         event = telling.latency(self.n_turns, self.state.setup.mode, times, saying.marks, first, self.services.clock())
+        self.latency_ms = event.sent_ms
         self.outbox.put(event.model_dump())
         metrics.turn(event)
 

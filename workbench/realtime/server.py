@@ -135,6 +135,10 @@ class RealtimeServer:
             task.cancel()
         return self.conversations.get(session_id)
 
+    def connected(self, session_id: str) -> bool:
+        """Whether the candidate of a conversation is there."""
+        return session_id in self._connected
+
     def forget(self, session_id: str) -> None:
         """A conversation has ended."""
         self.conversations.pop(session_id, None)

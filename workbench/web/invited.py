@@ -102,10 +102,11 @@ def card(link: Link) -> str:
     if arranged := _arranged(opened):
         shown.append(("Arranged for you", html.escape(arranged)))
     results = "are shown at the end" if row.show_results else "can be read once your examiners have published them"
+    keep = "" if candidate is None else "; this link shows them then. Keep it"
     facts = "".join(f"<div><dt>{label}</dt><dd>{text}</dd></div>" for label, text in shown)
     return (
         f'<div class="viva-invited" id="viva-invited"><dl>{facts}</dl>'
-        f"<p>Your results {results}; this link shows them then. Keep it.</p>{_results(link)}</div>"
+        f"<p>Your results {results}{keep}.</p>{_results(link)}</div>"
     )
 
 

@@ -17,11 +17,13 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from workbench.api_access import Access
 from workbench.exam.items import Bank
+from workbench.realtime.watching import Watched
 from workbench.settings import Settings
 from workbench.store.logins import Identity
 from workbench.store.repository import Store
-from workbench.web.educators.context import Context
+from workbench.web.educators.context import Context, JudgeAnswer
 from workbench.web.educators.login import MOUNT, Gate
+from workbench.web.educators.voice import Speak
 from workbench.web.page import launch_options
 from workbench.web.routes import static_url
 
@@ -35,7 +37,7 @@ TABS = (
 )
 """Title and module of each page; a module has `build(context)`, called inside its tab."""
 
-STYLES = ("frame.css", "educators.css")
+STYLES = ("frame.css", "educators.css", "educators-parts.css")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ def build_educators(
     *,
     key: str,
     mint_reader: Callable[[str, str], str],
+    watch: Callable[[], Mapping[str, Watched]] = dict,
+    speak: Speak | None = None,
+    judge: JudgeAnswer | None = None,
 ) -> EducatorsPages:
     """The educators' pages.
 
@@ -73,6 +78,9 @@ def build_educators(
         access: Who may log in.
         key: Key that signs the cookie of a login.
         mint_reader: Makes an educator's token for one session, from session and login.
+        watch: The vivas this process holds at the moment.
+        speak: The examiner's voice, for those who write questions.
+        judge: Marks an answer, for those who write questions.
     """
     gates: list[Gate] = []
 
@@ -83,7 +91,7 @@ def build_educators(
         found = identify(request)
         return None if found is None else found.login
 
-    blocks = build_blocks(Context(store, banks, settings, identify, mint_reader))
+    blocks = build_blocks(Context(store, banks, settings, identify, mint_reader, watch, speak, judge))
     options = launch_options()
     holder = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     whole = settings.root_path.rstrip("/")
@@ -101,7 +109,8 @@ def build_educators(
         ssr_mode=False,
         show_error=True,
         theme=options["theme"],
-        head="".join(f'<link rel="stylesheet" href="../{static_url(name)}" />' for name in STYLES),
+        head="".join(f'<link rel="stylesheet" href="../{static_url(name)}" />' for name in STYLES)
+        + f'<script type="module" src="../{static_url("educators-session.js")}"></script>',
     )
     mounted = next(route for route in holder.routes if isinstance(route, Mount) and route.path == MOUNT)
     gate = Gate(mounted.app, access, key, strip_prefix=bool(whole))

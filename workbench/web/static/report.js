@@ -30,7 +30,7 @@ export function drawReport(event, { state, verdicts, stems, entries, rootUrl }) 
   drawTranscript(entries.map((entry) => ({ ...entry })));
   byId("report").dataset.held = String(Boolean(event.held));
   if (event.held) {
-    drawHeld(talk);
+    drawHeld(talk, new URL(event.url, rootUrl).href);
     return;
   }
   drawVerdicts([...verdicts.values()], stems);
@@ -39,15 +39,18 @@ export function drawReport(event, { state, verdicts, stems, entries, rootUrl }) 
 }
 
 /** Nothing of the marks: educators look at them first. */
-function drawHeld(talk) {
+function drawHeld(talk, reportUrl) {
   write("report-title", talk ? "Your conversation is over" : "Your viva is over");
   write(
     "report-summary",
     "Your answers are saved. The results have not been published yet: your examiners look at them first. " +
-      "Keep the link that brought you here; it opens your report once they have.",
+      "Keep the address of your report; it opens once they have.",
   );
   for (const id of ["score", "score-of"]) write(id, "");
-  for (const id of ["report-verdicts", "downloads"]) byId(id).replaceChildren();
+  byId("report-verdicts").replaceChildren();
+  byId("downloads").replaceChildren(
+    make("a", { class: "viva-button", href: reportUrl, target: "_blank", rel: "noopener", text: "Address of your report" }),
+  );
 }
 
 function drawVerdicts(verdicts, stems) {
