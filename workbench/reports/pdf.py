@@ -7,7 +7,6 @@ pictures), so that every PDF made here has them.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,8 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.reports.errors import ReportFailed
-
-log = logging.getLogger(__name__)
 
 Paper = Literal["a4", "us-letter"]
 
@@ -94,11 +91,6 @@ def _fonts() -> tuple[Any, tuple[str, ...]]:
         key=lambda family: (not family.startswith("Noto Sans"), family),
     )
     return fonts, (*_FIRST, *others, _LAST_RESORT)
-
-
-def unprintable_scripts() -> str:
-    """What to install when a name comes out as boxes."""
-    return "boxes in place of letters mean a script without a font here; on Debian: apt-get install fonts-noto-cjk"
 
 
 def _printable(value: Any) -> Any:
