@@ -14,6 +14,7 @@ from workbench.store.cohort_reading import CohortStatistics
 from workbench.store.invitations import InvitationLinks
 from workbench.store.live import LiveSessions
 from workbench.store.marking import Marking
+from workbench.store.overview import Overviews
 from workbench.store.people import People
 from workbench.store.publishing import Publishing
 from workbench.store.research_export import ResearchExport
@@ -23,6 +24,7 @@ from workbench.store.retention import Retention
 class Store(
     LiveSessions,
     Marking,
+    Overviews,
     Retention,
     InvitationLinks,
     Publishing,

@@ -22,6 +22,7 @@ from workbench.settings import Settings
 from workbench.store.logins import Identity
 from workbench.store.repository import Store
 from workbench.web.educators.context import Context, JudgeAnswer
+from workbench.web.educators.files import files
 from workbench.web.educators.login import MOUNT, Gate
 from workbench.web.educators.voice import Speak
 from workbench.web.page import launch_options
@@ -113,7 +114,7 @@ def build_educators(
         + f'<script type="module" src="../{static_url("educators-session.js")}"></script>',
     )
     mounted = next(route for route in holder.routes if isinstance(route, Mount) and route.path == MOUNT)
-    gate = Gate(mounted.app, access, key, strip_prefix=bool(whole))
+    gate = Gate(mounted.app, access, key, files=files(store), strip_prefix=bool(whole))
     gates.append(gate)
 
     @asynccontextmanager

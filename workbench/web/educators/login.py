@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable, Mapping
 from html import escape
 from urllib.parse import parse_qs
 
 from fastapi import HTTPException
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +31,10 @@ _PRIVATE = {
 _MAX_FORM_BYTES = 4096
 
 
+Serve = Callable[[Request, Identity], Response]
+"""Answers a request of somebody who is logged in."""
+
+
 class Gate:
     """Lets educators through to an application, and shows everybody else the login form.
 
@@ -36,21 +42,29 @@ class Gate:
         app: The application behind the gate.
         access: Accounts and settings.
         key: Key that signs the cookie.
+        files: What is answered by a function, not by the application, by path below `/educators`.
         strip_prefix: Whether the application behind was told its whole address, and counts paths from its own root.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, key: str, *, strip_prefix: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        key: str,
+        *,
+        files: Mapping[str, Serve] | None = None,
+        strip_prefix: bool = False,
+    ) -> None:
         self._app = app
         self._access = access
         self._logins: Logins = access.logins
         self._serializer = URLSafeTimedSerializer(key, salt="viva.educator")
         self._key = key.encode()
+        self._files = dict(files or {})
         self._strip_prefix = strip_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request below `/educators`."""
-        from starlette.concurrency import run_in_threadpool
-
         request = Request(scope, receive)
         rest = str(scope.get("path_params", {}).get("rest", ""))
         try:
@@ -63,7 +77,9 @@ class Gate:
                 answer = self._form_page(request) if rest == "login" else self._log_out(request)
             else:
                 who = await run_in_threadpool(self.identity, request)
-                answer = None if who is not None else self._refused(request, rest)
+                answer = self._refused(request, rest) if who is None else None
+                if who is not None and rest in self._files:
+                    answer = await run_in_threadpool(self._files[rest], request, who)
         except HTTPException as error:
             answer = JSONResponse({"detail": error.detail}, error.status_code, _PRIVATE)
         if answer is None:
