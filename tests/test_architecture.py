@@ -13,10 +13,11 @@ MAY_IMPORT = {
     "exam": {"exam"},
     "bank_exchange": {"bank_exchange", "exam"},
     "engines": {"engines", "settings", "audio", "models", "model_manifest", "packages"},
+    "judging": {"judging", "exam", "engines", "settings"},
     "store": {"store", "exam", "settings", "engines"},
     "reports": {"reports", "exam", "store", "settings"},
     "delivery": {"delivery", "reports", "exam", "store", "settings"},
-    "realtime": {"realtime", "exam", "engines", "store", "settings", "audio", "metrics"},
+    "realtime": {"realtime", "judging", "exam", "engines", "store", "settings", "audio", "metrics"},
     "web": {
         "web",
         "bank_exchange",
@@ -28,6 +29,8 @@ MAY_IMPORT = {
         "realtime",
         "serve",
         "api_access",
+        "judging",
+        "audio",
     },
 }
 """Folder of `workbench` -> parts of `workbench` its files may import."""

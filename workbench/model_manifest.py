@@ -141,7 +141,9 @@ _WEIGHTS = (
             ),
             ("1_Pooling/config.json", 190, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
         ),
-        when="asked",
+        when="always",
+        convert="workbench.engines.sentence_encoder:convert",
+        converted_to="MiniLM-L6-v2-int8",
     ),
     Weights(
         name="all-mpnet-base-v2",

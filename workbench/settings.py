@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     llm: str = Field("smollm2", description="Language model: smollm2 (embedded) or http.")
     llm_model: str = Field("SmolLM2-135M-Instruct", description="Model or adapter name a chat server knows.")
     llm_url: str | None = Field(None, description="Base URL of a /v1/chat/completions server, e.g. vLLM.")
+    judge: str = Field("hybrid", description="Judge of the answers: keyword, embedding, hybrid or panel.")
     tts: str = Field("piper", description="Voice: piper, http or vibevoice.")
     tts_model: str = Field("en_US-joe-medium", description="Piper voice or path, or the model name of a server.")
     tts_voice: str = Field("", description="Voice of a speech server; in-Samuel_man for VibeVoice when empty.")

@@ -44,6 +44,35 @@ class _Found:
     status: str
     match: Match | None
     doubt: float
+    mistaken: bool = False
+
+
+@dataclass(frozen=True)
+class PointFound:
+    """What the words of an answer say of one key point.
+
+    Attributes:
+        evidence: Its status, with the words that show it.
+        doubt: How much they leave open, 0 (nothing) to 0.3.
+        mistaken: Whether a misconception was claimed.
+    """
+
+    evidence: KeyPointEvidence
+    doubt: float
+    mistaken: bool
+
+    @property
+    def status(self) -> str:
+        """Covered, contradicted or missing."""
+        return self.evidence.status
+
+
+def find_point(point: KeyPoint, answer: Answer) -> PointFound:
+    """Looks for one key point by its wordings; for judges that weigh words against other evidence."""
+    found = _look_for(point, answer)
+    quote = _quote(answer, found.match) if found.match else ""
+    evidence = KeyPointEvidence(point.id, found.status, quote, point.weight)  # type: ignore[arg-type]
+    return PointFound(evidence, found.doubt, found.mistaken)
 
 
 def judge_keywords(
@@ -63,7 +92,7 @@ def judge_keywords(
     """
     read = read_answer(question, answer, f"{question_text} {question.stem}")
     found = [_look_for(point, read) for point in question.key_points]
-    salad = _is_salad(read, question)
+    salad = is_salad(read, question)
     if salad:
         found = [_Found(item.point, "missing", None, 0.3) for item in found]
     evidence = tuple(
@@ -129,7 +158,7 @@ def _look_for(point: KeyPoint, answer: Answer) -> _Found:
     weighed_mistakes = [m for m in wrong if m.stance == "considered"]
 
     if mistakes:
-        return _Found(point, "contradicted", _longest(mistakes), 0.2 if said or weighed else 0.0)
+        return _Found(point, "contradicted", _longest(mistakes), 0.2 if said or weighed else 0.0, mistaken=True)
     if said:
         if denied and not _overlap(said, denied):
             # said and unsaid in one breath, and not taken back: no claim to give a mark for
@@ -163,7 +192,7 @@ def _quote(answer: Answer, match: Match) -> str:
     return answer.text[answer.terms[first].start : max(match.end, answer.terms[last].end)].strip()
 
 
-def _is_salad(answer: Answer, question: Question) -> bool:
+def is_salad(answer: Answer, question: Question) -> bool:
     """Whether an answer is a heap of terms rather than something said.
 
     A short list is an answer ("four drugs, namely ..."). A heap is long, has next to no pronouns, verbs or articles,

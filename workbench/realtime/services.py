@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from workbench.engines.base import Engines
 from workbench.engines.worker import Worker
-from workbench.exam import grading
-from workbench.exam.items import Bank, Question, Scenario
-from workbench.exam.model import Evaluation, ExamSetup, Judge
+from workbench.exam.items import Bank
+from workbench.exam.model import ExamSetup
+from workbench.judging.registry import JudgeCall, judge_by_key_points
 from workbench.realtime.protocol import ProtocolError, VivaOptions
 from workbench.realtime.speaker import PhraseCache
 from workbench.realtime.tickets import Tickets
 from workbench.settings import Settings
 from workbench.store.repository import Store
-
-JudgeCall = Callable[[Bank, Judge], Awaitable[Evaluation]]
-
-
-def find_question(bank: Bank, question_id: str) -> tuple[Scenario, Question]:
-    """The question of this id with its scenario, in whichever area it is.
-
-    Raises:
-        KeyError: The bank has no such question.
-    """
-    for _, scenario, question in bank.questions():
-        if question.id == question_id:
-            return scenario, question
-    raise KeyError(f"{bank.discipline} {bank.version} has no question {question_id!r}")
-
-
-async def judge_by_key_points(bank: Bank, ask: Judge) -> Evaluation:
-    """The keyword judge, off the event loop: a long answer may take it some milliseconds."""
-    scenario, question = find_question(bank, ask.question_id)
-    return await asyncio.to_thread(
-        grading.judge_keywords,
-        question,
-        ask.answer,
-        question_text=scenario.text,
-        recognition_confidence=ask.confidence,
-    )
 
 
 @dataclass(frozen=True)

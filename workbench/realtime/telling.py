@@ -8,9 +8,9 @@ from workbench.engines.base import SAMPLE_RATE_HZ
 from workbench.exam import model as exam
 from workbench.exam.items import Bank
 from workbench.exam.state import ExamState
+from workbench.judging.registry import find_question
 from workbench.realtime import protocol
 from workbench.realtime.drafts import TurnTimes
-from workbench.realtime.services import find_question
 from workbench.realtime.speaker import Marks
 
 Event = dict[str, Any]

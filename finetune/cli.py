@@ -1,0 +1,111 @@
+"""`viva-finetune`: judges and examiner adapters, fitted and measured."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+app = typer.Typer(
+    name="viva-finetune", help="Fit and measure judges.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+@app.callback()
+def _main() -> None:
+    """Fit and measure judges."""
+
+
+@app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option("--out", help="Where the calibration goes, JSON.")],
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", help="Ticked answers, JSON lines; else those that come with the repository."),
+    ] = None,
+) -> None:
+    """Fit the hybrid judge on answers ticked by key point, and cross-validate it by question."""
+    from finetune import calibrate as fitting
+    from finetune.answers import CALIBRATION, all_questions, ticked
+    from finetune.negatives import KINDS, negatives
+    from workbench.engines import sentence_encoder
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    path = answers or CALIBRATION
+    rows = ticked(path, settings.banks_dir)
+    made = list(negatives(all_questions(settings.banks_dir)))
+    embed = sentence_encoder.create(settings)
+    people = fitting.Fitted(rows, fitting.measure_all(rows, embed))
+    worthless = fitting.Fitted(made, fitting.measure_all(made, embed), fitting.NEGATIVE_WEIGHT)
+    validated = fitting.cross_validate(people, worthless)
+    card = {
+        "fitted_on": path.name,
+        "sha256": fitting.fingerprint(path),
+        "answers": len(rows),
+        "answers_that_earn_nothing": len(made),
+        "their_kinds": list(KINDS),
+        "date": datetime.now(UTC).date().isoformat(),
+        "cross_validation": validated,
+    }
+    fitting.fit([people, worthless], card).save(out)
+    for name in ("macro_f1", "qwk"):
+        figure = validated[name]
+        typer.echo(f"{name} by cross-validation: {figure['value']} [{figure['low']}, {figure['high']}]")
+    typer.echo(f"wrote {out}")
+
+
+@app.command()
+def evaluate(
+    judges: Annotated[
+        str, typer.Option("--judges", help="Judges, comma-separated.")
+    ] = "keyword,embedding,hybrid,panel",
+    on: Annotated[Literal["exemplars", "calibration"], typer.Option("--on", help="What is marked.")] = "exemplars",
+    half: Annotated[Literal["tuning", "held-out", "all"], typer.Option("--half", help="Which exemplars.")] = "held-out",
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
+) -> None:
+    """Measure judges against an examiner's marks, with 95 % intervals."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from finetune.answers import exemplars, ticked
+    from finetune.evaluate import evaluate as measure
+    from workbench.bench.report import machine
+    from workbench.judging.registry import make_judge
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    rows = exemplars(half, settings.banks_dir) if on == "exemplars" else ticked(banks_dir=settings.banks_dir)
+    results: list[dict[str, Any]] = []
+    table = Table("judge", "macro-F1", "QWK", "accuracy", "ms p50 / p95", "doubtful", title=f"{len(rows)} answers")
+    for name in judges.split(","):
+        judge = make_judge(name.strip(), settings)
+        result = measure(judge, track(rows, description=name, transient=True))
+        results.append(result)
+        cells = [
+            f"{result[m]['value']:.3f} [{result[m]['low']:.3f}, {result[m]['high']:.3f}]"
+            for m in ("macro_f1", "qwk", "accuracy")
+        ]
+        table.add_row(name, *cells, f"{result['ms']['p50']} / {result['ms']['p95']}", f"{result['doubtful_rate']:.2f}")
+    Console().print(table)
+    if out is not None:
+        report = {
+            "command": shlex.join(["viva-finetune", *sys.argv[1:]]),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "on": on,
+            "half": half if on == "exemplars" else None,
+            "judges": results,
+        }
+        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        typer.echo(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    app()

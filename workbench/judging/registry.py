@@ -1,0 +1,81 @@
+"""The judge a server marks with, by its name in the settings: pure judges from `exam`, models from `engines`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from workbench.exam.grading import KeywordJudge
+from workbench.exam.items import Bank, Question, Scenario
+from workbench.exam.model import Evaluation
+from workbench.exam.model import Judge as Ask
+from workbench.judging.base import Judge
+
+if TYPE_CHECKING:
+    from workbench.settings import Settings
+
+JudgeCall = Callable[[Bank, Ask], Awaitable[Evaluation]]
+
+JUDGES = {
+    "keyword": "accepted wordings and misconceptions, word by word; no model",
+    "embedding": "nearness of meaning to the wordings, by MiniLM",
+    "hybrid": "words and nearness, weighed by a model fitted on ticked answers",
+    "panel": "keyword, embedding and hybrid; where they disagree, a person should look",
+}
+"""Names for `VIVA_JUDGE`, each with a line of help."""
+
+
+def make_judge(name: str, settings: Settings) -> Judge:
+    """The judge of this name.
+
+    Raises:
+        ValueError: An unknown name; the message lists the known ones.
+        EngineError: The weights it needs are not there.
+    """
+    if name not in JUDGES:
+        raise ValueError(f"unknown judge {name!r}; known: {', '.join(JUDGES)}")
+    if name == "keyword":
+        return KeywordJudge()
+    from workbench.engines import sentence_encoder
+    from workbench.judging.panel import Panel
+    from workbench.judging.similarity import EmbeddingJudge, HybridJudge
+
+    embed = sentence_encoder.create(settings)
+    if name == "embedding":
+        return EmbeddingJudge(embed)
+    if name == "hybrid":
+        return HybridJudge(embed)
+    return Panel([HybridJudge(embed), KeywordJudge(), EmbeddingJudge(embed)])
+
+
+def find_question(bank: Bank, question_id: str) -> tuple[Scenario, Question]:
+    """The question of this id with its scenario, in whichever area it is.
+
+    Raises:
+        KeyError: The bank has no such question.
+    """
+    for _, scenario, question in bank.questions():
+        if question.id == question_id:
+            return scenario, question
+    raise KeyError(f"{bank.discipline} {bank.version} has no question {question_id!r}")
+
+
+def judge_call(judge: Judge) -> JudgeCall:
+    """A judge as conversations call it: off the event loop, with the scenario as the question's text."""
+
+    async def call(bank: Bank, ask: Ask) -> Evaluation:
+        scenario, question = find_question(bank, ask.question_id)
+        return await asyncio.to_thread(
+            judge.judge,
+            question,
+            ask.answer,
+            question_text=scenario.text,
+            recognition_confidence=ask.confidence,
+        )
+
+    return call
+
+
+judge_by_key_points: JudgeCall = judge_call(KeywordJudge())
+"""The judge that needs no model."""
