@@ -306,7 +306,7 @@ def sit(site: Site, token: str, banks: Path) -> Any:
     """A simulated candidate types its way through the viva of a link, coming in as the page does."""
     services = site.services
     ticket = services.tickets.mint_ticket(services.store.open_invitation(token).grants)
-    book = AnswerBook(Settings(_env_file=None, banks_dir=banks))  # type: ignore[call-arg]
+    book = AnswerBook(Settings(_env_file=None, banks_dir=banks))
     one = Candidate(
         "Somebody Else", behaviour("knowledgeable"), book, None, mode="practice", speed=40.0, options={"ticket": ticket}
     )

@@ -38,6 +38,7 @@ TABS = (
 )
 """Title and module of each page; a module has `build(context)`, called inside its tab."""
 
+SCRIPTS = ("educators-session.js", "educators.js")
 STYLES = ("frame.css", "educators.css", "educators-parts.css")
 
 
@@ -50,12 +51,14 @@ class EducatorsPages:
         lifespan: To be entered while that application runs.
         gate: Decides who gets in.
         blocks: The Gradio application.
+        application: What serves it, behind the gate.
     """
 
     routes: list[BaseRoute]
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
     gate: Gate
     blocks: gr.Blocks
+    application: Any
 
 
 def build_educators(
@@ -111,7 +114,7 @@ def build_educators(
         show_error=True,
         theme=options["theme"],
         head="".join(f'<link rel="stylesheet" href="../{static_url(name)}" />' for name in STYLES)
-        + f'<script type="module" src="../{static_url("educators-session.js")}"></script>',
+        + "".join(f'<script type="module" src="../{static_url(name)}"></script>' for name in SCRIPTS),
     )
     mounted = next(route for route in holder.routes if isinstance(route, Mount) and route.path == MOUNT)
     gate = Gate(mounted.app, access, key, files=files(store), strip_prefix=bool(whole))
@@ -126,14 +129,14 @@ def build_educators(
         return RedirectResponse(f".{MOUNT}/", 307)
 
     routes: list[BaseRoute] = [Route(MOUNT, to_pages), Route(f"{MOUNT}/{{rest:path}}", gate)]
-    return EducatorsPages(routes, lifespan, gate, blocks)
+    return EducatorsPages(routes, lifespan, gate, blocks, mounted.app)
 
 
 def build_blocks(context: Context) -> gr.Blocks:
     """The Gradio application with every page there is."""
     with gr.Blocks(title="Educators - Viva Workbench", analytics_enabled=False, fill_width=True) as blocks:
         header = gr.HTML(apply_default_css=False, js_on_load=None)
-        with gr.Tabs(elem_id="educators-tabs"):
+        with gr.Tabs(elem_id="educators-tabs", overflow_behavior="wrap"):
             for title, name in TABS:
                 module = f"workbench.web.educators.{name}"
                 if importlib.util.find_spec(module) is None:

@@ -112,6 +112,8 @@ def build(context: Context, triggers: Sequence[Any]) -> None:
         return [drafts_now(row.id), *opened(row.id)]
 
     def delete(who: Identity, draft_id: int | None) -> list[Any]:
+        if draft_id is None:  # thought better of it
+            return [gr.skip()] * (1 + len(shown))
         store.delete_draft(_draft(draft_id), actor=who.login)
         update = drafts_now(None)
         return [update, *opened(update["value"])]

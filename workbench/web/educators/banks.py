@@ -170,7 +170,8 @@ def _import(context: Context) -> None:
     def keep(who: Identity, before: Any) -> list[Any]:
         if before is None:
             raise StoreError("choose a file first")
-        row = bank_drafts.save_import(context.store, *before, who.login)
+        given, found = before
+        row = bank_drafts.save_import(context.store, given, found, who.login)
         told = f"Saved as draft no. {row.id}, {row.title}. Mend and publish it under Drafts and versions."
         return [note(told, "good"), None, gr.update(interactive=False)]
 

@@ -1,9 +1,10 @@
-"""What the educators' pages have the browser do: save a file, draw links; the script is `static/educators.js`."""
+"""What the educators' pages have the browser do: save a file, draw links. The script is `static/educators.js`."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,9 @@ import gradio as gr
 from gradio.context import Context as GradioContext
 
 from workbench.store.errors import StoreError
-from workbench.web.routes import static_url
 
 DOWNLOAD = "(file) => { window.educators.download(file); }"
 SHOW_LINKS = "(links) => { window.educators.showLinks(links); }"
-
-# as on the candidates' page: everything is addressed from the root that Gradio itself uses
-_MOUNT = """
-const root = (window.gradio_config?.root || location.origin + location.pathname).replace(/\\/?$/, "/");
-const base = new URL(root, location.href);
-if (base.hostname === location.hostname) { base.protocol = location.protocol; base.port = location.port; }
-import(new URL(%s, base).href).then((module) => module.mount());
-"""
-
-
-def script() -> None:
-    """Loads the script; once a page."""
-    gr.HTML("", apply_default_css=False, js_on_load=_MOUNT % json.dumps(f"../{static_url('educators.js')}"))
 
 
 def shown() -> list[Any]:
@@ -35,6 +22,13 @@ def shown() -> list[Any]:
     root, tab = GradioContext.root_block, GradioContext.block
     triggers: list[Any] = [] if root is None else [root.load]
     return [*triggers, tab.select] if isinstance(tab, gr.Tab) else triggers
+
+
+def when_shown(function: Callable[[], Any], outputs: Any) -> None:
+    """Calls a function that needs no login when the tab being built is turned to."""
+    tab = GradioContext.block
+    if isinstance(tab, gr.Tab):
+        tab.select(function, None, outputs, queue=False, api_visibility="private", show_progress="hidden")
 
 
 def carrier() -> gr.Textbox:

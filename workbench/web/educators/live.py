@@ -11,8 +11,9 @@ from workbench.exam.items import Bank
 from workbench.realtime.watching import Watched
 from workbench.store.logins import Identity
 from workbench.store.rows import SessionRow
+from workbench.web.educators import browser
 from workbench.web.educators.context import QUIET, Context
-from workbench.web.educators.tables import Markup, badge, note, table
+from workbench.web.educators.tables import Markup, badge, table
 
 EVERY_S = 2.0
 SLOW_MS = 1500.0
@@ -33,7 +34,7 @@ HEADINGS = ("Candidate", "Area", "Mode", "Question", "Examiner is", "Last reply 
 def build(context: Context) -> None:
     """The tab."""
     gr.HTML(
-        '<h2>Running vivas</h2><p class="edu-lede">Renewed every two seconds while this tab is open.</p>',
+        '<h2 class="edu-title">Running vivas</h2><p class="edu-lede">Renewed every two seconds.</p>',
         apply_default_css=False,
         js_on_load=None,
     )
@@ -43,7 +44,9 @@ def build(context: Context) -> None:
         sessions = [row for row, _ in context.store.list_sessions(status="running", limit=MAX_SHOWN).sessions]
         return live_table(sessions, context.watch(), context.banks, datetime.now(UTC))
 
-    timer = gr.Timer(EVERY_S)
+    timer = gr.Timer(EVERY_S, active=False)
+    gr.on(browser.shown(), context.handler(look), None, shown, **QUIET)
+    browser.when_shown(lambda: gr.Timer(active=True), timer)
     timer.tick(context.handler(look), None, shown, queue=False, **QUIET)
 
 
@@ -60,8 +63,9 @@ def live_table(
     """
     rows = [_row(session, watched.get(session.id), banks, now) for session in sessions]
     n_there = sum(1 for session in sessions if session.id in watched and watched[session.id].connected)
-    counted = f"{len(sessions)} running, {n_there} connected." if sessions else ""
-    return note(counted) + table(HEADINGS, rows, caption="Running vivas", empty="No viva is running now.")
+    # no live region: it would be read out every two seconds
+    counted = f'<p class="edu-lede">{len(sessions)} running, {n_there} connected.</p>' if sessions else ""
+    return counted + table(HEADINGS, rows, caption="Running vivas", empty="No viva is running now.")
 
 
 def _row(session: SessionRow, seen: Watched | None, banks: Mapping[str, Bank], now: datetime) -> tuple[object, ...]:

@@ -51,8 +51,7 @@ class LinkForm:
 def build(context: Context) -> None:
     """The tab."""
     store = context.store
-    browser.script()
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="edu-row"):
         cohort = gr.Dropdown(label="Cohort", choices=[], value=None, elem_id="edu-cohort", scale=2)
         new_name = gr.Textbox(
             label="New cohort", max_length=120, placeholder="Year 4, spring", elem_id="edu-new-cohort", scale=2
@@ -75,7 +74,7 @@ def build(context: Context) -> None:
                 label="Or upload a file",
                 file_types=[".csv", ".tsv", ".txt"],
                 type="filepath",
-                height=140,
+                height=170,
                 elem_id="edu-csv-file",
             )
             template = gr.Button("Download a template", size="md")
@@ -86,12 +85,12 @@ def build(context: Context) -> None:
 
     _part("Make links", "One link for each candidate; each is shown once. What is set here cannot be changed by them.")
     with gr.Row(equal_height=False):
-        discipline = gr.Dropdown(label="Discipline", choices=[], elem_id="edu-link-discipline")
-        area = gr.Dropdown(label="Area", choices=[], elem_id="edu-link-area")
+        discipline = gr.Dropdown(label="Discipline", choices=[], elem_id="edu-link-discipline", min_width=240)
+        area = gr.Dropdown(label="Area", choices=[], elem_id="edu-link-area", min_width=240)
         mode = gr.Dropdown(MODES, value="exam", label="Mode", filterable=False, elem_id="edu-link-mode")
     with gr.Row(equal_height=False):
-        opens = gr.DateTime(label="Opens (UTC), empty for at once", timezone="UTC", elem_id="edu-opens")
-        closes = gr.DateTime(label="Closes (UTC), empty for never", timezone="UTC", elem_id="edu-closes")
+        opens = gr.DateTime(label="Opens (UTC), empty for at once", timezone="UTC", elem_id="edu-opens", min_width=260)
+        closes = gr.DateTime(label="Closes (UTC), empty for never", timezone="UTC", elem_id="edu-closes", min_width=260)
         attempts = gr.Number(1, label="Attempts", precision=0, minimum=1, maximum=1000, elem_id="edu-attempts")
     chosen = gr.Dropdown(label="For these candidates only; empty for all", choices=[], multiselect=True, value=[])
     show_results = gr.Checkbox(False, label="Show results at once, without publishing them")
@@ -100,7 +99,7 @@ def build(context: Context) -> None:
 
     _part("Links of this cohort", "A revoked link opens nothing any more; a new address replaces one that was lost.")
     links = _html("edu-links")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="edu-row"):
         picked = gr.Dropdown(label="Links", choices=[], multiselect=True, value=[], scale=3, elem_id="edu-picked")
         revoke = gr.Button("Revoke", variant="stop", scale=1, min_width=120, elem_id="edu-revoke")
         renew = gr.Button("New address", scale=1, min_width=120, elem_id="edu-renew")
@@ -245,7 +244,8 @@ def accommodations(person: CandidateRow) -> str:
 
 def import_preview(found: Imported) -> str:
     """What becomes of each row of a list, or became of it."""
-    verbs = ("added", "brought up to date", "unchanged")
+    would = "" if found.saved else "to be "
+    verbs = (f"{would}added", f"{would}brought up to date", "unchanged")
     parts = []
     for verb, names in zip(verbs, (found.added, found.updated, found.unchanged), strict=True):
         if names:
@@ -256,7 +256,9 @@ def import_preview(found: Imported) -> str:
     if found.ignored:
         lines += note(f"Columns that are not used: {', '.join(found.ignored)}.", "mid")
     if found.problems:
-        lines += note(f"{len(found.problems)} rows do not fit and are left out:", "bad")
+        n_problems = len(found.problems)
+        counted = "1 row does not fit and is left out:" if n_problems == 1 else f"{n_problems} rows do not fit:"
+        lines += note(counted, "bad")
         rows = [(problem.line, problem.name, problem.reason) for problem in found.problems]
         lines += table(("Line", "Name", "What to mend"), rows, caption="Rows that do not fit", empty="")
     return lines

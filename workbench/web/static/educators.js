@@ -79,7 +79,5 @@ export function showLinks(json) {
   holder.scrollIntoView({ block: "nearest" });
 }
 
-/** Makes the functions above known to the pages' events. */
-export function mount() {
-  window.educators = { download, showLinks };
-}
+// known to the pages' events
+window.educators = { download, showLinks };
