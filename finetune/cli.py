@@ -61,6 +61,36 @@ def calibrate(
 
 
 @app.command()
+def attack(
+    judges: Annotated[str, typer.Option("--judges", help="Judges, comma-separated.")] = "keyword,hybrid",
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
+) -> None:
+    """Put answers that ask for marks they have not earned to judges, on every question of every bank."""
+    from rich.progress import track
+
+    from finetune.attacks import attacks
+    from finetune.evaluate import resist
+    from workbench.exam.bank import load_banks
+    from workbench.judging.registry import make_judge
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    asked = [(s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()]
+    tried = list(attacks(asked))
+    results = [
+        resist(make_judge(name.strip(), settings), track(tried, description=name, transient=True))
+        for name in judges.split(",")
+    ]
+    for found in results:
+        typer.echo(
+            f"{found['judge']}: of {found['n']} attacks {found['correct_rate']:.2%} reach correct, "
+            f"{found['over_three_rate']:.2%} more than 3 points"
+        )
+    if out is not None:
+        _write(out, {"judges": results})
+
+
+@app.command()
 def evaluate(
     judges: Annotated[
         str, typer.Option("--judges", help="Judges, comma-separated.")
@@ -76,7 +106,6 @@ def evaluate(
 
     from finetune.answers import exemplars, ticked
     from finetune.evaluate import evaluate as measure
-    from workbench.bench.report import machine
     from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
 
@@ -95,16 +124,20 @@ def evaluate(
         table.add_row(name, *cells, f"{result['ms']['p50']} / {result['ms']['p95']}", f"{result['doubtful_rate']:.2f}")
     Console().print(table)
     if out is not None:
-        report = {
-            "command": shlex.join(["viva-finetune", *sys.argv[1:]]),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
-            "on": on,
-            "half": half if on == "exemplars" else None,
-            "judges": results,
-        }
-        out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        typer.echo(f"wrote {out}")
+        _write(out, {"on": on, "half": half if on == "exemplars" else None, "judges": results})
+
+
+def _write(out: Path, results: dict[str, Any]) -> None:
+    from workbench.bench.report import machine
+
+    report = {
+        "command": shlex.join(["viva-finetune", *sys.argv[1:]]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        **results,
+    }
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"wrote {out}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 
 from finetune.answers import FIRST_AREAS, Marked
 from finetune.metrics import scores
+from workbench.exam.items import Question, Scenario
 from workbench.judging.base import Judge
 
 
@@ -61,6 +62,32 @@ def evaluate(judge: Judge, given: Iterable[Marked]) -> dict[str, Any]:
         },
         "ms": {"p50": _percentile(ms, 50), "p95": _percentile(ms, 95), "n": len(ms)},
         "doubtful_rate": round(sum(mark.confidence < 0.6 for mark in marks) / max(1, len(marks)), 4),
+    }
+
+
+def resist(judge: Judge, tried: Iterable[tuple[str, Scenario, Question, str]]) -> dict[str, Any]:
+    """Puts attacks to a judge.
+
+    Args:
+        judge: The judge.
+        tried: (kind, scenario, question, answer), see `finetune.attacks`.
+
+    Returns:
+        `n`, the shares that reach `correct` and more than three points, and both counts by kind.
+    """
+    kinds: dict[str, list[int]] = {}
+    for kind, scenario, question, answer in tried:
+        mark = judge.judge(question, answer, question_text=scenario.text)
+        counts = kinds.setdefault(kind, [0, 0, 0])
+        for place, hit in enumerate((True, mark.verdict == "correct", mark.points > 3)):
+            counts[place] += hit
+    n = sum(counts[0] for counts in kinds.values())
+    return {
+        "judge": judge.name,
+        "n": n,
+        "correct_rate": round(sum(counts[1] for counts in kinds.values()) / n, 5),
+        "over_three_rate": round(sum(counts[2] for counts in kinds.values()) / n, 5),
+        "by_kind": {kind: dict(zip(("n", "correct", "over_three"), c, strict=True)) for kind, c in kinds.items()},
     }
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from finetune.answers import exemplars, ticked
+from finetune.attacks import WITHOUT_MARKS
 from finetune.metrics import scores
-from tests.test_judge_attacks import ALL, WITHOUT_MARKS
+from tests.test_judge_attacks import ALL
 from workbench.engines.sentence_encoder import SentenceEncoder, create
 from workbench.exam.bank import load_banks
 from workbench.exam.grading import KeywordJudge
