@@ -262,7 +262,7 @@ def test_doctor_looks_at_the_database_without_making_one(tmp_path: Path):
     assert finding("database")["detail"].startswith("will be made")
     assert not (tmp_path / "viva.sqlite3").exists()
     store_at(tmp_path).close()
-    assert "revision 0001" in finding("database")["detail"]
+    assert "revision 0002" in finding("database")["detail"]
 
 
 def test_doctor_warns_of_an_open_server_without_a_password(monkeypatch: pytest.MonkeyPatch):
