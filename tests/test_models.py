@@ -306,6 +306,7 @@ def test_the_list_says_what_is_missing_and_where_it_would_be(tmp_path: Path) -> 
     import json
 
     rows = json.loads(result.stdout)
-    assert [row["name"] for row in rows if row["needed"]] == ["whisper-tiny.en", "smollm2", "piper-joe", "smart-turn"]
+    needed = ["whisper-tiny.en", "smollm2", "piper-joe", "smart-turn", "all-minilm-l6-v2"]
+    assert [row["name"] for row in rows if row["needed"]] == needed
     assert {row["state"] for row in rows} == {"missing"}
     assert rows[0]["path"] == str(tmp_path / "whisper-tiny.en")
