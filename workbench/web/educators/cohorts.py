@@ -107,7 +107,7 @@ def _publication(context: Context, cohort_id: int | None) -> tuple[int, int]:
 
 def _summary(context: Context, cohort_id: int | None, waiting: int, total: int) -> str:
     if cohort_id is None:
-        people = "every viva that is kept, from links and from the open page"
+        people = "Every viva that is kept, from links and from the open page"
     else:
         row = context.store.load_cohort(cohort_id)
         people = f"{row.n_candidates} candidates, {row.n_sessions} vivas"
@@ -147,7 +147,8 @@ def _plots(context: Context, cohort_id: int | None) -> str:
     by_question: dict[int, list[float]] = defaultdict(list)
     for used in times:
         for number, seconds in used.question_s.items():
-            by_question[number].append(seconds)
+            if seconds > 0:  # nothing was heard meanwhile: typed at once, by a program
+                by_question[number].append(seconds)
     if by_question:
         minutes = [used.duration_s / 60 for used in times if used.duration_s is not None]
         parts.append(plots.time_used(minutes, by_question))

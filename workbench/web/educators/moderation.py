@@ -47,7 +47,7 @@ def build(context: Context) -> None:
                 skip = gr.Button("Skip for now (S)", elem_id="moderation-skip")
                 gr.HTML(
                     '<p class="e-hint">Keys: C confirms, E goes to the form, S skips, U takes the last decision back.'
-                    " They work while no field is being typed in.</p>",
+                    " They work while no field is being typed in; Ctrl+Enter in the reason changes the mark.</p>",
                     apply_default_css=False,
                     js_on_load=None,
                 )

@@ -17,10 +17,10 @@ import numpy as np
 from workbench.store.cohort_statistics import Agreement, ItemStatistics
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
-_INK, _LINE, _PAPER = "#010203", "#040506", "#070809"
+_INK, _SOFT, _PAPER = "#010203", "#040506", "#070809"
 """Stand-ins that are replaced by the page's colours in the finished SVG."""
 
-_VARIABLES = {_INK: "var(--v-ink)", _LINE: "var(--v-line)", _PAPER: "var(--v-card)"}
+_VARIABLES = {_INK: "var(--v-ink)", _SOFT: "var(--v-soft)", _PAPER: "var(--v-card)"}
 Z_95 = 1.959964
 """Two-sided 95 % quantile of the normal distribution."""
 
@@ -44,7 +44,7 @@ def distribution(scores: Sequence[float], max_score: float) -> str:
 
     mean, half = mean_interval(scores)
     interval = "" if half is None else f", 95 % interval {max(0, mean - half):.0f} to {min(max_score, mean + half):.0f}"
-    said = f"{len(scores)} vivas; mean {mean:.0f} of {max_score:g}{interval} (the diamond and its bar)"
+    said = f"{len(scores)} vivas; mean {mean:.0f} of {max_score:g}{interval} (the diamond and its bar)."
     return _figure("Scores", said, draw, height=2.7)
 
 
@@ -53,35 +53,45 @@ def items(statistics: Sequence[ItemStatistics], labels: Mapping[str, str]) -> st
     known = [item for item in statistics if item.discrimination is not None]
 
     def draw(axes: Any) -> None:
+        lows = []
         for item in known:
             assert item.discrimination is not None
             low, high = fisher_interval(item.discrimination, item.n)
-            axes.plot([item.difficulty] * 2, [low, high], color=_LINE, linewidth=2, zorder=1)
+            lows.append(low)
+            axes.plot([item.difficulty] * 2, [low, high], color=_SOFT, linewidth=1.2, zorder=1)
         axes.scatter([item.difficulty for item in known], [item.discrimination for item in known], s=42, color=BLUE,
                      zorder=2)  # fmt: skip
-        for place, item in enumerate(sorted(known, key=lambda one: one.difficulty)):
-            up = place % 2 == 0
-            axes.annotate(
-                labels[item.question_id],
-                (item.difficulty, item.discrimination or 0.0),
-                xytext=(4, 5 if up else -12),
-                textcoords="offset points",
-                fontsize=9,
-                color=_INK,
-                zorder=3,
-            )
         axes.axhline(0, color=_INK, linewidth=0.8)
         axes.axhline(0.2, color=ORANGE, linewidth=1.2, linestyle="--")
         axes.set_xlim(-0.03, 1.05)
-        axes.set_ylim(-1.05, 1.05)
+        axes.set_ylim(min(-0.1, *lows) - 0.05, 1.12)
         axes.set_xlabel("Difficulty: mean share of the points (left is hard)")
         axes.set_ylabel("Discrimination")
+        _label(axes, [(item.difficulty, item.discrimination or 0.0, labels[item.question_id]) for item in known])
 
     said = (
         "Numbers are those of the table below. Grey bars: 95 % intervals (Fisher z). Below the dashed line at 0.2 a"
         " question tells stronger from weaker candidates poorly."
     )
     return _figure("Questions: difficulty and discrimination", said, draw, height=3.6)
+
+
+def _label(axes: Any, points: Sequence[tuple[float, float, str]]) -> None:
+    """Writes a text beside each point, where it is farthest from the other points and from texts written before."""
+    to_points = 72 / axes.figure.dpi
+    at = [axes.transData.transform((x, y)) * to_points for x, y, _ in points]
+    taken = [np.asarray(one) for one in at]
+    around = [(9, 6), (9, -8), (-9, 6), (-9, -8), (0, 12), (0, -13), (16, 0), (-16, 0), (0, 22), (0, -23)]
+    for (x, y, text), place in zip(points, at, strict=True):
+        near = [
+            min((float(np.hypot(*(place + shift - one))) for one in taken if one is not place), default=0.0)
+            for shift in around
+        ]
+        # the nearest place with room for two figures, else the roomiest
+        best = next((n for n, room in enumerate(near) if room > 12), int(np.argmax(near)))
+        taken.append(place + around[best])
+        axes.annotate(text, (x, y), xytext=around[best], textcoords="offset points", ha="center", va="center",
+                      fontsize=9, color=_INK, zorder=3)  # fmt: skip
 
 
 def agreement(found: Agreement) -> str:
@@ -106,7 +116,7 @@ def agreement(found: Agreement) -> str:
         axes.set_xlim(max(-1.0, low - 0.02), 1.03)
         axes.set_xlabel("Agreement (1 is full agreement)")
 
-    said = f"{found.n} marks that people gave or confirmed, of {found.n_sessions} vivas; bars: 95 % intervals"
+    said = f"{found.n} marks that people gave or confirmed, of {found.n_sessions} vivas; bars: 95 % intervals."
     return _figure("Judge against human", said, draw, height=2.2)
 
 
@@ -116,17 +126,17 @@ def time_used(minutes: Sequence[float], by_question: Mapping[int, Sequence[float
     def draw(axes: Any) -> None:
         for number, seconds in sorted(by_question.items()):
             spread = np.linspace(-0.16, 0.16, len(seconds)) if len(seconds) > 1 else [0.0]
-            axes.plot(number + np.asarray(spread), seconds, "o", color=_LINE, markersize=4, zorder=1)
+            axes.plot(number + np.asarray(spread), seconds, "o", color=_SOFT, markersize=4, zorder=1)
             low, middle, high = np.quantile(seconds, [0.25, 0.5, 0.75])
             axes.plot([number, number], [low, high], color=BLUE, linewidth=3, solid_capstyle="butt", zorder=2)
             axes.plot([number], [middle], "D", color=ORANGE, markersize=6, zorder=3)
         axes.set_xticks(sorted(by_question))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(10.0, axes.get_ylim()[1]))
         axes.set_xlabel("Question, by its place in the viva")
         axes.set_ylabel("Seconds")
 
-    whole = f"A viva took {np.median(minutes):.0f} minutes (median of {len(minutes)}). " if minutes else ""
-    return _figure("Time used", f"{whole}Diamonds: medians; bars: the middle half; dots: answers", draw, height=2.7)
+    whole = f"A viva took {np.median(minutes):.0f} min (median of {len(minutes)}). " if minutes else ""
+    return _figure("Time used", f"{whole}Diamonds: medians; bars: the middle half; dots: answers.", draw, height=2.7)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
@@ -184,4 +194,4 @@ def _figure(title: str, said: str, draw: Callable[[Any], None], *, height: float
     for stand_in, variable in _VARIABLES.items():
         svg = svg.replace(stand_in, variable)
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(title, quote=True)}" ', 1)
-    return f'<figure class="e-figure"><h3>{escape(title)}</h3>{svg}<figcaption>{escape(said)}.</figcaption></figure>'
+    return f'<figure class="e-figure"><h3>{escape(title)}</h3>{svg}<figcaption>{escape(said)}</figcaption></figure>'

@@ -136,7 +136,7 @@ def player(data: SessionData, peaks: Sequence[Sequence[float]] | None, duration_
     hint = (
         '<p class="e-hint">Click a word to hear it. In the transcript the arrow keys go from word to word, Enter'
         " plays. A dotted line marks words the recogniser was unsure of.</p>"
-        if peaks is not None
+        if peaks is not None and any(turn.words for turn in data.turns)
         else ""
     )
     return (
@@ -193,7 +193,8 @@ def question_card(
     if counts is not None and counts.rater == "judge":
         percent = round(100 * counts.evaluation.confidence)
         sure = (
-            f'<span class="e-sure"><meter min="0" max="100" value="{percent}" aria-label="Confidence of the judge">'
+            f'<span class="e-sure"><meter min="0" max="100" low="50" high="75" optimum="100" value="{percent}"'
+            ' aria-label="Confidence of the judge">'
             f"</meter> {percent} % sure</span>"
         )
     top = f'<p class="e-over">{escape(title)}</p>' if title else ""
@@ -254,11 +255,24 @@ def _points(question: QuestionReport) -> str:
     return "".join(rows)
 
 
+def _without_repeats(history: Sequence[MarkRow]) -> list[MarkRow]:
+    """The marks without those the judge gave again as they were: an exam's are given once more when it ends."""
+    kept: list[MarkRow] = []
+    for mark in history:
+        before = kept[-1] if kept else None
+        if before is not None and before.rater == mark.rater == "judge" and before.evaluation == mark.evaluation:
+            kept[-1] = mark
+        else:
+            kept.append(mark)
+    return kept
+
+
 def history_of(history: Sequence[MarkRow]) -> str:
     """Every mark of a question, the last one first."""
     if not history:
         return '<p class="e-empty">No mark yet.</p>'
     rows = []
+    history = _without_repeats(history)
     for place, mark in enumerate(reversed(history)):
         what = "undo: back to this mark" if mark.restores_id is not None else (mark.reason or "")
         who = "the judge" if mark.rater == "judge" else mark.rater

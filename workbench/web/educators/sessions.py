@@ -43,7 +43,7 @@ def build(context: Context) -> None:
     place = gr.State(0)
     with gr.Column(elem_id="sessions-list") as listing:
         with gr.Row(elem_classes="e-filters"):
-            text = gr.Textbox(label="Search", placeholder="Name, pseudonym or session id", elem_id="sessions-search")
+            text = gr.Textbox(label="Search", placeholder="Name or id", lines=1, max_lines=1, elem_id="sessions-search")
             discipline = gr.Dropdown(_disciplines(banks), value="", label="Discipline", filterable=False)
             area = gr.Dropdown([("Any area", "")], value="", label="Area", filterable=False)
             status = gr.Dropdown(STATUSES, value="", label="Status", filterable=False)
@@ -55,7 +55,8 @@ def build(context: Context) -> None:
             count = gr.HTML(apply_default_css=False, js_on_load=None)
             after = gr.Button("Next page", size="sm", visible=False)
     with gr.Column(visible=False, elem_id="session-detail") as detail:
-        back = gr.Button("\u2190 All sessions", size="sm", elem_id="session-back")
+        with gr.Row(elem_classes="e-actions"):
+            back = gr.Button("\u2190 All sessions", size="sm", elem_id="session-back")
         head = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="session-head")
         with gr.Row(elem_classes="e-actions"):
             publish = gr.Button("Publish the results", variant="primary", elem_id="session-publish")
@@ -190,7 +191,7 @@ def build(context: Context) -> None:
     narrowed.then(handler(first), filters, listed, **QUIET)
     for one in (area, status, results, order):
         one.input(handler(first), filters, listed, **QUIET)
-    text.input(handler(first), filters, listed, trigger_mode="always_last", **QUIET)
+    text.change(handler(first), filters, listed, trigger_mode="always_last", **QUIET)
     before.click(move(-PAGE), [place, *filters], listed, **QUIET)
     after.click(move(PAGE), [place, *filters], listed, **QUIET)
     context.on_load(handler(first), filters, listed).then(context.request_handler(from_address), None, opened, **QUIET)

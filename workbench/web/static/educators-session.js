@@ -131,6 +131,11 @@ function onWord(event) {
 }
 
 function onKey(event) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    const name = event.target.closest?.("[id$=-mark-reason]")?.id;
+    if (name) document.getElementById(name.replace("reason", "change"))?.click();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
   const id = KEYS[event.key.toLowerCase()];
