@@ -31,8 +31,8 @@ def build(context: Context, triggers: Sequence[Any]) -> None:
         triggers: When the lists are to be read anew.
     """
     store = context.store
-    with gr.Row(equal_height=False):
-        chosen = gr.Dropdown(label="Draft", choices=[], elem_id="edu-draft", scale=3)
+    with gr.Row(equal_height=False, elem_classes="edu-row"):
+        chosen = gr.Dropdown(label="Draft", choices=[], elem_id="edu-draft", scale=3, min_width=260)
         fresh = gr.Button("New from the template", scale=1, min_width=160)
         remove = gr.Button("Delete this draft", variant="stop", scale=1, min_width=160)
     told = _html("edu-draft-told")
@@ -46,6 +46,7 @@ def build(context: Context, triggers: Sequence[Any]) -> None:
             type="array",
             interactive=True,
             wrap=True,
+            column_widths=[90, 240, 80, 240, 200, 220],
             elem_id="edu-form-points",
         )
         model = gr.Textbox(label="Model answer", lines=3, elem_id="edu-form-model")
@@ -59,13 +60,13 @@ def build(context: Context, triggers: Sequence[Any]) -> None:
     with gr.Row():
         save = gr.Button("Save and check", variant="primary", elem_id="edu-draft-save")
     findings = _html("edu-findings")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="edu-row"):
         remark = gr.Textbox(label="Note on this version", max_length=300, scale=2, elem_id="edu-release-note")
         anyway = gr.Checkbox(False, label="Publish although there are findings", scale=1)
         publish = gr.Button("Publish this version", scale=1, min_width=160, elem_id="edu-publish")
     published = _html("edu-published")
     releases = _html("edu-releases")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="edu-row"):
         release = gr.Dropdown(label="Published version", choices=[], scale=3, elem_id="edu-release")
         withdraw = gr.Button("Withdraw", variant="stop", scale=1, min_width=120)
     revision = gr.State(0)

@@ -79,7 +79,9 @@ def findings_list(findings: Sequence[Finding], *, good: str = "No finding.") -> 
     plural = "finding" if len(findings) == 1 else "findings"
     rows = [(finding.line or "", finding.question, finding.message, finding.code) for finding in shown]
     listed = table(("Line", "Question", "What to mend", "Kind"), rows, caption="Findings", empty="")
-    return note(f"{len(findings)} {plural}{more}.", "mid") + listed
+    # a long list scrolls by itself, so that the buttons below stay within reach
+    scrolled = f'<div class="edu-scroll" role="region" aria-label="Findings" tabindex="0">{listed}</div>'
+    return note(f"{len(findings)} {plural}{more}.", "mid") + scrolled
 
 
 def preview_card(seen: Preview) -> str:

@@ -60,7 +60,7 @@ def _browse(context: Context, triggers: Sequence[Any]) -> None:
         chosen = gr.Dropdown(label="Discipline or draft", choices=[], elem_id="edu-bank")
         area = gr.Dropdown(label="Area", choices=[], elem_id="edu-area")
         scenario = gr.Dropdown(label="Scenario", choices=[], elem_id="edu-scenario")
-        question = gr.Dropdown(label="Question", choices=[], elem_id="edu-question")
+    question = gr.Dropdown(label="Question", choices=[], elem_id="edu-question")
     shown = _html("edu-question-shown")
     with gr.Row():
         hear = gr.Button("Hear this question", elem_id="edu-hear", interactive=context.speak is not None)
@@ -75,7 +75,7 @@ def _browse(context: Context, triggers: Sequence[Any]) -> None:
     attempt = gr.Button("See what the judge finds", elem_id="edu-judge", interactive=context.judge is not None)
     judged = _html("edu-judged")
     card = _html("edu-bank-card")
-    with gr.Row(equal_height=False):
+    with gr.Row(equal_height=False, elem_classes="edu-row"):
         form = gr.Dropdown(FORMATS, value="yaml", label="Format", filterable=False)
         save = gr.Button("Download this bank", elem_id="edu-download")
         copy = gr.Button("Edit a copy", elem_id="edu-copy")
