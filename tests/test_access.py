@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from tests.scripted_engines import Vocabulary
 from tests.test_conversation import make_services
 from workbench.realtime import tickets
 from workbench.realtime.server import RealtimeServer
-from workbench.serve import served_routes
+from workbench.serve import educators_pages, served_routes
 from workbench.settings import Settings
-from workbench.store.logins import Logins
+from workbench.store.logins import Identity, Logins
+from workbench.web.educators import login as educators_login
+from workbench.web.educators.login import COOKIE, MOUNT, Gate
 from workbench.web.page import build_page
 
 PUBLIC = {
@@ -32,8 +35,10 @@ PUBLIC = {
     ("GET", "/api/openapi.json"),
     ("GET", "/api/events.json"),
     ("GET", "/viva/static/{version}/{name}"),
+    ("GET", "/educators"),
+    ("GET", "/educators/logout"),
 }
-"""Routes of ours that need no login: nothing of any viva is behind them."""
+"""Routes of ours that need no login: nothing of any viva is behind them; the last two only lead to the gate."""
 
 GRADIO = {
     "/", "/login", "/login/", "/logout", "/config", "/config/", "/openapi.json", "/svelte/{path:path}",
@@ -66,6 +71,9 @@ GRADIO = {
 SESSION, OTHER = "sess_own", "sess_other"
 
 
+_addresses = count(1)
+
+
 class Served:
     """The whole application with a viva in its store, and a password set."""
 
@@ -77,7 +85,9 @@ class Served:
             store.create_session(discipline="medical", mode="exam", seed=1, session_id=session_id)
             store.finish_session(session_id, completed=True)
         page = build_page(settings, self.services.banks, lambda request, grants: "")
-        routes = served_routes(self.services, RealtimeServer(self.services), Logins(settings, store))
+        server, logins = RealtimeServer(self.services), Logins(settings, store)
+        self.pages = educators_pages(self.services, server, logins)
+        routes = [*served_routes(self.services, server, logins), *self.pages.routes]
         self.app = App.create_app(page, app_kwargs={"routes": routes})
 
     def routes(self) -> list[tuple[str, str]]:
@@ -97,9 +107,15 @@ def _unfolded(route: BaseRoute) -> Iterator[tuple[str, str]]:
     elif isinstance(route, WebSocketRoute):
         assert route.path == "/v1/realtime", f"a socket nobody wrote a test for: {route.path}"
     elif isinstance(route, Route | APIRoute):
-        if isinstance(route.endpoint, FastAPI):
-            for child in route.endpoint.routes:
+        inside = route.endpoint
+        if isinstance(inside, FastAPI):
+            for child in inside.routes:
                 yield from _unfolded(child)
+            return
+        if isinstance(inside, Gate):
+            for child in inside._app.routes:  # type: ignore[attr-defined]
+                for method, path in _unfolded(child):
+                    yield method, MOUNT + path
             return
         for method in sorted((route.methods or set()) - {"HEAD"} or {"GET"}):
             yield method, route.path
@@ -143,15 +159,31 @@ def _query(path: str, **more: str) -> dict[str, str]:
     return {**({"format": "moodle"} if path.endswith("grades.csv") else {}), **more}
 
 
-def _tried(served: Served, **params: str) -> dict[str, int]:
-    """Status of every guarded route for a stranger with these query parameters and headers."""
-    # the client is called "testclient": this machine is let in only without a password, and one is set
-    client = TestClient(served.app, base_url="https://viva.example", raise_server_exceptions=False)
+def _client(served: Served) -> TestClient:
+    client = TestClient(
+        served.app, base_url="https://viva.example", raise_server_exceptions=False, follow_redirects=False
+    )
+    # an address of its own: ten wrong passwords from one are answered with 429
+    client.headers["X-Forwarded-For"] = f"2001:db8::{next(_addresses):x}"
+    return client
+
+
+def _status(answer: Any) -> int:
+    """The status; the front page of the educators refuses by leading to its login form, which is a 401 here."""
+    to_the_form = answer.status_code == 303 and answer.headers["location"] == "login"
+    return 401 if to_the_form else int(answer.status_code)
+
+
+def _tried(served: Served, cookie: str | None = None, **params: str) -> dict[str, int]:
+    """Status of every guarded route for a stranger with these query parameters and this cookie of an educator."""
+    client = _client(served)
+    if cookie is not None:
+        client.cookies.set(COOKIE, cookie)
     found = {}
     for method, path in _guarded(served):
         options = _body(path) if method in ("POST", "PUT", "PATCH") else {}
         answer = client.request(method, _address(path), params=_query(path, **params), **options)
-        found[f"{method} {path}"] = answer.status_code
+        found[f"{method} {path}"] = _status(answer)
     return found
 
 
@@ -174,12 +206,10 @@ def test_every_route_is_refused_with_a_wrong_password_and_with_a_disabled_accoun
         store.set_disabled("ada", True, actor="test")
     for login in (("educator", "wrong one"), ("ada", "a password of hers")):
         for method, path in _guarded(served):
-            # a client of its own each: ten wrong passwords from one address are answered with 429
-            client = TestClient(served.app, base_url="https://viva.example")
-            client.headers["X-Forwarded-For"] = f"198.51.100.{abs(hash((method, path, login))) % 250}"
+            client = _client(served)
             options = _body(path) if method in ("POST", "PUT", "PATCH") else {}
             answer = client.request(method, _address(path), params=_query(path), auth=login, **options)
-            assert answer.status_code in (401, 429), (method, path, answer.status_code)
+            assert _status(answer) == 401, (method, path, answer.status_code)
 
 
 @pytest.mark.parametrize("kind", ["report", "reader", "resume", "ticket", "forged"])
@@ -224,9 +254,11 @@ def test_a_candidates_own_token_opens_their_report_and_recording_and_nothing_els
 def test_an_educator_is_refused_what_only_administrators_may_do(served: Served) -> None:
     store = served.services.store
     store.create_educator("grace", "a password of hers", actor="test")
-    client = TestClient(served.app, base_url="https://viva.example")
+    client = _client(served)
     refused = set()
     for method, path in _guarded(served):
+        if path.startswith(MOUNT):
+            continue  # entered by cookie, not by password
         # nothing that an educator may do is done: the bodies are empty, the ids unknown
         address = _address(path).replace(SESSION, "sess_none")
         answer = client.request(method, address, auth=("grace", "a password of hers"), params={"dry_run": "true"})
@@ -238,6 +270,27 @@ def test_an_educator_is_refused_what_only_administrators_may_do(served: Served) 
     for method, path in (("POST", "/api/educators"), ("PATCH", "/api/educators/{login}")):
         answer = client.request(method, _address(path), auth=("grace", "a password of hers"), **_body(path))
         assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["expired", "forged", "disabled", "old password"])
+def test_no_route_opens_with_an_educators_cookie_that_is_not_good_any_more(
+    served: Served, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    store, login = served.services.store, f"cookie{kind[:3]}"
+    store.create_educator(login, "a password of theirs", actor="test")
+    cookie = served.pages.gate.cookie_of(Identity(login, "educator"))
+    with_cookie = _client(served)
+    with_cookie.cookies.set(COOKIE, cookie)
+    assert with_cookie.get("/educators/config").status_code == 200
+    if kind == "expired":
+        monkeypatch.setattr(educators_login, "LIFE_S", -1)
+    elif kind == "forged":
+        cookie = Gate(served.app, served.pages.gate._access, "another key").cookie_of(Identity(login, "administrator"))
+    elif kind == "disabled":
+        store.set_disabled(login, True, actor="test")
+    else:
+        store.set_password(login, "another password", actor="test")
+    assert {name: status for name, status in _tried(served, cookie).items() if status not in (401, 403)} == {}
 
 
 @pytest.mark.parametrize("given", ["nothing", "expired", "forged", "used", "report"])
@@ -254,7 +307,7 @@ def test_the_socket_refuses_a_stranger(served: Served, monkeypatch: pytest.Monke
         mint.use_ticket(str(ticket))
     if given == "expired":
         monkeypatch.setattr(tickets, "TICKET_LIFE_S", -1)
-    client = TestClient(served.app, base_url="https://viva.example")
+    client = _client(served)
     with client.websocket_connect("/v1/realtime") as socket:
         assert socket.receive_json()["type"] == "session.created"
         viva = {"discipline": "medical", "consent": True, **({"ticket": ticket} if ticket else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from workbench.exam.bank_file import BankError
@@ -10,7 +11,7 @@ from workbench.store.errors import InvitationRefused, NotFound, SessionNotFound,
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answers 404 for what is not there, 409 for what cannot be done, 422 for a bank that is none, 503 else."""
+    """404 for what is not there, 409 for a link that is closed, 422 for what does not fit, 503 for a failing read."""
 
     @app.exception_handler(SessionNotFound)
     def no_session(request: Request, error: Exception) -> Response:
@@ -27,6 +28,13 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(BankError)
     def no_bank(request: Request, error: Exception) -> Response:
         return JSONResponse({"detail": str(error)}, 422)
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: Exception) -> Response:
+        # what was given is left out: it may be a password, or what somebody said
+        assert isinstance(error, RequestValidationError)
+        found = [{name: item[name] for name in ("type", "loc", "msg")} for item in error.errors()]
+        return JSONResponse({"detail": found}, 422)
 
     @app.exception_handler(StoreError)
     def store_failed(request: Request, error: Exception) -> Response:

@@ -25,6 +25,7 @@ from workbench.realtime.services import Services
 from workbench.store import bank_snapshot, reporting
 from workbench.store.errors import InvitationRefused, SessionNotFound, StoreError
 from workbench.store.recorder import Recorder
+from workbench.store.rows_educators import SittingRow
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Keeper:
     Attributes:
         results_held: Whether the candidate has to wait for the results until an educator publishes them.
         bank: The questions of this session, also when newer ones were published since.
+        invited: Whether the session came from a link, whose area is not the candidate's to change.
     """
 
     def __init__(self, services: Services, session_id: str, options: VivaOptions) -> None:
@@ -56,6 +58,7 @@ class Keeper:
         self._ended = False
         self.results_held = False
         self.bank: Bank | None = None
+        self.invited = False
 
     # ---- beginning ----
 
@@ -76,7 +79,7 @@ class Keeper:
             ProtocolError: The link opens no viva any more; nothing was started.
         """
         keeper = cls(services, session_id, options)
-        keeper.bank = bank
+        keeper.bank, keeper.invited = bank, invitation_id is not None
         setup = options.model_dump(exclude={"ticket", "resume"})
 
         def write() -> bool:
@@ -114,24 +117,25 @@ class Keeper:
             ProtocolError: There is no such session any more, or it has ended.
         """
 
-        def read() -> tuple[VivaOptions, str, bool, bool, Bank]:
+        def read() -> tuple[VivaOptions, str, bool, SittingRow | None, Bank]:
             services.store.reopen(session_id)
             data = services.store.load_session(session_id)
             if data.state is None:
                 raise StoreError(f"session {session_id} ended before its first question")
             options = VivaOptions.model_validate(data.session.setup)
             record = data.session.consented and data.session.record
-            held = services.store.results_held(session_id)
-            return options, data.state, record, held, reporting.bank_of(data, services.banks)
+            bank = reporting.bank_of(data, services.banks)
+            return options, data.state, record, services.store.sitting(session_id), bank
 
         try:
-            options, state, record, held, bank = await services.store_thread.run(lambda _: read())
+            options, state, record, sitting, bank = await services.store_thread.run(lambda _: read())
         except (SessionNotFound, StoreError) as error:
             raise ProtocolError(
                 f"this viva cannot be resumed: {error}", param="session.viva.resume", code="not_resumable"
             ) from None
         keeper = cls(services, session_id, options)
-        keeper.results_held, keeper.bank = held, bank
+        keeper.bank, keeper.invited = bank, sitting is not None
+        keeper.results_held = sitting is not None and sitting.results_published_at is None
         if record:
             keeper.start_recording()
         return keeper, options, state, ExamState.from_json(state).now_s

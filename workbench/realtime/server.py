@@ -275,6 +275,14 @@ class _Connection:
                         code="unknown_area",
                         event_id=event.event_id,
                     )
+                fixed = conversation.options.area if conversation.keeper.invited else None
+                if fixed not in (None, area):
+                    raise ProtocolError(
+                        f"your link is for {fixed!r}; the area cannot be changed",
+                        param="area",
+                        code="area_fixed",
+                        event_id=event.event_id,
+                    )
                 await conversation.happen(exam.AreaChosen(area, conversation.exam_clock.now()))
             case protocol.Consent(given=given):
                 await conversation.happen(exam.ConsentGiven(given, conversation.exam_clock.now()))

@@ -125,9 +125,8 @@ class Publishing(Database):
 
 
 def _require_ended(connection: Connection, session_ids: Sequence[str]) -> None:
-    status = dict(
-        connection.execute(select(Sessions.id, Sessions.status).where(Sessions.id.in_(session_ids))).tuples().all()
-    )
+    rows = connection.execute(select(Sessions.id, Sessions.status).where(Sessions.id.in_(session_ids)))
+    status = {row.id: row.status for row in rows}
     for session_id in session_ids:
         if session_id not in status:
             raise SessionNotFound(session_id)
