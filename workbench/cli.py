@@ -11,7 +11,18 @@ import typer
 
 from workbench.commands.errors import ExplainingGroup
 
-COMMAND_MODULES = ("models", "bank", "sessions", "educators", "report", "deliver", "simulate", "bench", "doctor", "events")
+COMMAND_MODULES = (
+    "models",
+    "bank",
+    "sessions",
+    "educators",
+    "report",
+    "deliver",
+    "simulate",
+    "bench",
+    "doctor",
+    "events",
+)
 """Modules of `workbench.commands`, in the order of the help text."""
 
 app = typer.Typer(
