@@ -64,6 +64,9 @@ GIVE_WAY_S = 0.02
 """Longest time a reply stands still, between two tokens, for the beginning of another: it is then still made at 30
 tokens a second, six times as fast as it is spoken."""
 
+CLOSED_WITHIN_S = 10.0
+"""Longest wait for the replies being made when the engine is closed; after it the model stays in memory."""
+
 DEFAULT_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 """What the model's chat template puts first when a chat has no system message."""
 
@@ -222,7 +225,9 @@ class SmolLM2:
             await asyncio.sleep(0.01)
         for lane in self._lanes:
             lane.close()
-        self._model = None
+        # CTranslate2 ends the process when a model is freed that still makes a token
+        if await asyncio.to_thread(lambda: all([lane.join(CLOSED_WITHIN_S) for lane in self._lanes])):
+            self._model = None
 
     def _pieces(
         self,

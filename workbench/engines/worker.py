@@ -195,6 +195,13 @@ class Worker:
             self._jobs.clear()
             self._wake.notify()
 
+    def join(self, timeout_s: float) -> bool:
+        """Waits, blocking, until the job that ran when it was closed has ended; whether it has."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
     def _put(self, call: Callable[[], None], priority: Priority) -> None:
         with self._wake:
             if self._closed:
