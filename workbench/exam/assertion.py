@@ -42,7 +42,21 @@ _VERDICTS = frozenset(
 _MAKES = frozenset("make makes made making worsen worsens".split())
 _UNDONE = frozenset("delay delaying forget hesitate miss waste".split())
 """Verbs whose denial affirms what follows: "don't delay", "never forget"."""
-_STRONG_HEDGES = frozenset("might could may possibly maybe perhaps consider considering suspect differential".split())
+_STRONG_HEDGES = frozenset("might could may possibly maybe perhaps consider considering suspect".split())
+_DEGREES = frozenset("more most less least as how".split())
+"""Before a verdict they weigh, they do not turn down: "the most dangerous stage"."""
+_BARE_STOPS = frozenset("when at after there here before once as if until short by within and or in".split())
+"""What follows a "stop" that stops nothing named: "stop short of it", "stop and call for help"."""
+_GRIPS = frozenset(
+    """back by up down still steady clear level attitude height position firmly upright between open closed
+    plenty moisture water charge""".split()
+)
+"""What makes "hold" a grip and no refusal, within a few words of it: "hold it by the crown"."""
+_STATES = frozenset(
+    """better worse different improvement improving improved change changed response responding relief effect pulse
+    breathing sign signs working settled""".split()
+)
+"""After "if ... no" they name a finding: "if she is no better"."""
 _NEUTRAL = frozenset("only just necessarily".split())
 _CONDITIONS = frozenset("if unless until while when otherwise".split())
 _MAX_LIST_ITEM = 3
@@ -134,8 +148,8 @@ def _read_clause(terms: Sequence[Term], stances: list[Stance], first: int, last:
                 if stances[k] != "retracted" and not terms[k].is_small:
                     stances[k] = "unknown"
             return
-        if word in ("hold", "holding") and rest and rest[0] in ("on", "onto"):
-            i += 2
+        if _is_plain(words, i):
+            i += 1
             continue
         if word in _NEGATIONS or word in _NOMINAL_NEGATIONS or word in _REFUSALS or _denying_phrase(words, i):
             length = _denying_phrase(words, i) or 1
@@ -174,6 +188,9 @@ def _read_clause(terms: Sequence[Term], stances: list[Stance], first: int, last:
             i += length
             continue
         makes_worse = word in ("worse", "worsen", "worsens") and any(w in _MAKES for w in words[: i + 1])
+        if word in _VERDICTS and _describes(terms, first, last, at):
+            i += 1
+            continue
         if (word in _VERDICTS or makes_worse) and not _negated_before(words, i):
             for k in range(first, last):
                 if stances[k] == "claimed" and not terms[k].is_small:
@@ -181,12 +198,44 @@ def _read_clause(terms: Sequence[Term], stances: list[Stance], first: int, last:
             stances[at] = "operator"
         elif word in _VERDICTS:
             stances[at] = "operator"
-        elif word in _STRONG_HEDGES or (word == "rule" and "out" in rest) or word in ("exclude", "excluding"):
+        elif (
+            word in _STRONG_HEDGES
+            or (word == "rule" and "out" in rest)
+            or word in ("exclude", "excluding")
+            or (word == "differential" and _is_of_diagnoses(words, i))
+        ):
             stances[at] = "operator"
             for k in range(at + 1, last):
                 if stances[k] == "claimed":
                     stances[k] = "considered"
         i += 1
+
+
+def _is_plain(words: Sequence[str], i: int) -> bool:
+    """Whether a word that mostly denies is used in a sense that denies nothing."""
+    word, after = words[i], words[i + 1 : i + 5]
+    if word in ("hold", "holding", "held"):
+        return after[:1] in (["on"], ["onto"]) or any(w in _GRIPS for w in after)
+    if word in ("stop", "stopping"):
+        after = after[1:] if after[:1] in (["it"], ["them"], ["this"]) and after[1:2] != [] else after
+        return after[:1] != [] and (after[0] in _BARE_STOPS or "short" in after)
+    if word in ("no", "not") and words[0] in _CONDITIONS:
+        return after[:1] != [] and (after[0] in _STATES or (after[0] == "getting" and after[1:2] == ["better"]))
+    return False
+
+
+def _describes(terms: Sequence[Term], first: int, last: int, at: int) -> bool:
+    """Whether a verdict only describes a noun or is weighed: "useless current", "the more dangerous one"."""
+    if at > first and terms[at - 1].word in _DEGREES:
+        return True
+    following = terms[at + 1] if at + 1 < last else None
+    return following is not None and not following.is_small and following.word not in ("here", "now", "not")
+
+
+def _is_of_diagnoses(words: Sequence[str], i: int) -> bool:
+    """Whether a "differential" is the physician's list, not the gear, the pressure or the relay of that name."""
+    after = words[i + 1 : i + 2]
+    return after in (["diagnosis"], ["diagnoses"], ["includes"], ["include"]) or words[max(0, i - 1) : i] == ["my"]
 
 
 def _unknown_at(words: Sequence[str], i: int) -> bool:
@@ -300,11 +349,19 @@ _CORRECTIONS: tuple[tuple[str, ...], ...] = (
 _CORRECTION_STARTS = frozenset(correction[0] for correction in _CORRECTIONS)
 
 
-def _correction_at(words: Sequence[str], i: int) -> int:
+def _correction_at(terms: Sequence[Term], words: Sequence[str], i: int) -> int:
     """Length of the correction marker at `i`, else 0."""
     if i >= len(words) or words[i] not in _CORRECTION_STARTS:
         return 0
-    return next((len(c) for c in _CORRECTIONS if tuple(words[i : i + len(c)]) == c), 0)
+    length = next((len(c) for c in _CORRECTIONS if tuple(words[i : i + len(c)]) == c), 0)
+    if words[i] in ("correction", "make"):
+        # an aside, with a pause before it: not "power factor correction", not "to make that safe"
+        opens = i == 0 or terms[i].after_pause or terms[i].sentence != terms[i - 1].sentence
+        aside = opens and not (words[i] == "correction" and words[i + 1 : i + 2] in (["of"], ["is"], ["for"], ["by"]))
+        return length if aside else 0
+    if words[i : i + 3] == ["let", "me", "correct"] and words[i + 3 : i + 4] not in (["that"], ["myself"], ["this"]):
+        return 0
+    return length
 
 
 def _corrections(terms: Sequence[Term], stances: list[Stance]) -> None:
@@ -312,13 +369,13 @@ def _corrections(terms: Sequence[Term], stances: list[Stance]) -> None:
     words = [term.word for term in terms]
     i = 0
     while i < len(words):
-        length = _correction_at(words, i)
+        length = _correction_at(terms, words, i)
         if not length:
             i += 1
             continue
         # several markers may follow each other: "no, sorry, I mean"
         end = i + length
-        while more := _correction_at(words, end):
+        while more := _correction_at(terms, words, end):
             end += more
         n_repair = 0
         for k in range(end, len(terms)):

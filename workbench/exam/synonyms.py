@@ -150,7 +150,7 @@ STOP = frozenset(
 LIGHT = frozenset(
     """give start use take put get go make need want try keep look see do come tell ask run work order request
     consider add use offer prescribe treat patient man woman gentleman lady person doctor want able going gonna
-    wanna gotta current case one thing way would please bring send""".split()
+    wanna gotta one thing way would please bring send""".split()
 )
 """Verbs and nouns that may stand or fall in a wording without changing it."""
 
