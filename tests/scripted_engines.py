@@ -84,6 +84,7 @@ class ScriptedTranscriber:
     def __init__(self, vocabulary: Vocabulary, *, delay_s: float = 0.005) -> None:
         self.vocabulary = vocabulary
         self.delay_s = delay_s
+        self.confidence = 0.9
         self.failures = 0
         """Calls that will fail before one succeeds again."""
         self.calls = 0
@@ -110,7 +111,7 @@ class ScriptedTranscriber:
             self.failures -= 1
             raise EngineError(self.name, "told to fail", retryable=True)
         text = self.vocabulary.recognise(audio)
-        return Transcript(text, audio_s=len(audio) / SAMPLE_RATE_HZ, confidence=0.9 if text else 0.0)
+        return Transcript(text, audio_s=len(audio) / SAMPLE_RATE_HZ, confidence=self.confidence if text else 0.0)
 
     async def close(self) -> None:
         pass

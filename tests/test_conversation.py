@@ -14,6 +14,7 @@ from tests.scripted_engines import Vocabulary, scripted_engines
 from tests.small_bank import BANK
 from workbench.audio import to_pcm16
 from workbench.engines.base import Samples
+from workbench.judging.base import MODERATE_BELOW
 from workbench.realtime.conversation import Conversation
 from workbench.realtime.keeper import Keeper
 from workbench.realtime.protocol import VivaOptions
@@ -159,6 +160,23 @@ async def test_a_spoken_answer_is_on_disk_and_judged_when_the_reply_is_heard(set
         await candidate.until(lambda: bool(candidate.of("viva.latency")))
         latency = candidate.of("viva.latency")[0]
         assert latency["endpoint_ms"] >= 0 and latency["sent_ms"] >= latency["asr_ms"] > 0
+
+
+async def test_a_poorly_recognised_answer_is_marked_with_a_doubt_that_sends_it_to_a_person(settings: Settings) -> None:
+    async with viva(settings) as candidate:
+        candidate.conversation.services.engines.transcriber.confidence = 0.35  # type: ignore[attr-defined]
+        await candidate.hear_out()
+        await candidate.say("give aspirin, record an ecg and call the senior")
+        await candidate.until(lambda: bool(candidate.of("viva.verdict")))
+        given = candidate.of("viva.verdict")[0]
+        assert given["verdict"] == "correct" and given["confidence"] < MODERATE_BELOW
+        await candidate.conversation.close()
+        store = candidate.conversation.services.store
+        [turn] = [turn for turn in store.load_session("sess_1").turns if turn.role == "candidate"]
+        assert turn.confidence == 0.35
+        store.mark_abandoned("sess_1")
+        queue = store.moderation_queue(min_doubt=1 - MODERATE_BELOW)
+        assert [item.question_id for item in queue] == [given["question_id"]]
 
 
 async def test_a_candidate_who_goes_on_after_a_pause_gives_one_answer(settings: Settings) -> None:

@@ -342,6 +342,7 @@ class Conversation:
             draft.transcript = await self.listener.recognise_turn(draft.start, draft.end)
             draft.times.recognised = self.clock()
             draft.text = self.listener.so_far.join(draft.transcript.text)
+            draft.confidence = self.listener.so_far.sure(draft.transcript)
             if self._barge is not None:
                 self._settle_barge(self._barge.hear(draft.text, self.listener.voiced_s(draft.end), final=True))
                 if draft.cancelled:
@@ -367,8 +368,7 @@ class Conversation:
         """What the exam would do, and the beginning of its sound."""
         base, text, instead = self.examiner.frame(draft.text)
         draft.revision = self.examiner.revision
-        confidence = draft.transcript.confidence if draft.transcript else 0.0
-        heard = exam.Heard(text, self.exam_clock.now(), confidence=confidence)
+        heard = exam.Heard(text, self.exam_clock.now(), confidence=draft.confidence)
         draft.outcome = await self.examiner.consider(heard, base=base, instead=instead)
         draft.times.judged = self.clock()
         if await self.examiner.lacks_nothing(draft.outcome):
@@ -415,7 +415,7 @@ class Conversation:
         if self.listener.turn_start is not None:
             # the candidate went on before a word was spoken: one turn, not two
             draft.discard_reply()
-            self.listener.so_far = SpokenSoFar(boundary=self.listener.turn_start, text=draft.text)
+            self.listener.so_far = SpokenSoFar(self.listener.turn_start, draft.text, draft.confidence)
             return
         await self.examiner.stop_speaking()
         if draft.revision != self.examiner.revision:  # the exam moved on meanwhile (a click, the clock)
@@ -443,7 +443,7 @@ class Conversation:
             self.keeper.seconds(draft.start),
             self.keeper.seconds(draft.end),
             number=number,
-            confidence=draft.transcript.confidence if draft.transcript else None,
+            confidence=draft.confidence if draft.transcript else None,
         )
         await asyncio.sleep(WORD_TIMES_AFTER_S)
         try:

@@ -74,20 +74,33 @@ class Prepared:
 
 @dataclass
 class SpokenSoFar:
-    """The part of a turn whose words are settled; recognition goes on from `boundary` (an absolute sample)."""
+    """The part of a turn whose words are settled; recognition goes on from `boundary` (an absolute sample).
+
+    Attributes:
+        boundary: First sample of what is not settled.
+        text: The settled words.
+        confidence: How sure the recogniser was of the least sure stretch of them, in [0, 1].
+    """
 
     boundary: int = 0
     text: str = ""
+    confidence: float = 1.0
 
     def fix(self, end: int, transcript: Transcript) -> None:
         """The candidate went on after a pause at `end`: settles the words before it once they are long enough."""
         if end - self.boundary >= FIX_AFTER_S * SAMPLE_RATE_HZ:
-            self.text = self.join(transcript.text)
+            self.text, self.confidence = self.join(transcript.text), self.sure(transcript)
             self.boundary = end
 
     def join(self, text: str) -> str:
         """The whole turn, given the words after the boundary."""
         return f"{self.text} {text}".strip()
+
+    def sure(self, transcript: Transcript) -> float:
+        """Confidence in the whole turn: that of its least sure stretch; a cough after the words takes nothing away."""
+        if not self.text:
+            return transcript.confidence
+        return min(self.confidence, transcript.confidence) if transcript.text else self.confidence
 
 
 @dataclass
@@ -104,6 +117,7 @@ class Draft:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     transcript: Transcript | None = None
     text: str = ""
+    confidence: float = 0.0
     outcome: Outcome | None = None
     prepared: Prepared | None = None
     revision: int = -1

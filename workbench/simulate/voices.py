@@ -27,6 +27,10 @@ SENTENCE_PAUSE_S = 0.25
 """Breath between two sentences of one answer; shorter than any end-of-turn silence."""
 
 
+MODEL = "en_US-joe-medium"
+"""Weights of the voice all of them are made from."""
+
+
 @dataclass(frozen=True)
 class Voice:
     """How a candidate speaks: rate and pitch are factors on the voice's own."""
@@ -99,7 +103,7 @@ class Studio:
         self.settings = settings
         self.cache_dir = settings.models_dir.parent / "candidates"
         self._synthesizer = synthesizer
-        self._model = "given" if synthesizer is not None else "en_US-joe-medium"
+        self._model = "given" if synthesizer is not None else MODEL
 
     async def say(self, text: str, voice: Voice = VOICES[0], surroundings: Surroundings = QUIET) -> Clip:
         """One stretch of speech without long pauses inside."""

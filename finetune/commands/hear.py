@@ -1,0 +1,115 @@
+"""`viva-finetune hear`: answers spoken, heard by the workbench's own recogniser, kept; and judges measured on them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def hear(
+    out: Annotated[Path, typer.Option("--out", help="Where the hearings go, JSON lines.")],
+    half: Annotated[Literal["tuning", "held-out", "all"], typer.Option("--half", help="Which exemplars.")] = "held-out",
+    share: Annotated[float, typer.Option("--share", help="Part of them, chosen by hash, in (0, 1].")] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draw of voices, places and noise.")] = 0,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Hearings so far, gone on with; else `heard.jsonl` beside the model weights."),
+    ] = None,
+) -> None:
+    """Speak exemplars in four voices and noisy places, and write down what the recogniser hears."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from finetune.answers import exemplars
+    from finetune.hearing import Hearings, hear_all, line_of, share_of
+    from workbench.engines.registry import create
+    from workbench.settings import get_settings
+    from workbench.simulate.voices import MODEL, Studio, speech_dir
+
+    settings = get_settings()
+    corpus = speech_dir(settings)
+    if corpus is None:
+        raise typer.BadParameter(
+            f"noise and rooms are read from `speech` in VIVA_SHARED_DIR, which is {settings.shared_dir or 'unset'}; "
+            "without them take the hearings that come with the repository (viva-finetune evaluate --on heard)"
+        )
+    try:
+        answers = share_of(exemplars(half, settings.banks_dir), share)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    kept = Hearings(cache or settings.models_dir.parent / "heard.jsonl")
+    names = (f"{settings.asr} {settings.asr_model}", MODEL)
+    columns = (TextColumn("hearing"), BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
+
+    async def run(progress: Progress) -> list[str]:
+        task = progress.add_task("hearing", total=len(answers))
+        transcriber, studio = create("asr", settings.asr, settings), Studio(settings)
+        lines = []
+        try:
+            async for row in hear_all(answers, kept, studio, transcriber, corpus, names=names, seed=seed):
+                lines.append(line_of(row))
+                progress.advance(task)
+        finally:
+            await transcriber.close()
+            await studio.close()
+        return lines
+
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        lines = asyncio.run(run(progress))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")
+    typer.echo(f"wrote {len(lines)} hearings to {out}")
+
+
+def evaluate_heard(
+    judges: list[str], half: Literal["tuning", "held-out", "all"], hearings: Path | None
+) -> dict[str, Any]:
+    """Marks answers typed and heard, shows what hearing costs each judge, and returns the report.
+
+    Args:
+        judges: Their names.
+        half: Which exemplars.
+        hearings: What was heard of them; None is what comes with the repository, of the held-out half.
+    """
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from finetune.heard import HEARD, compare, pairs
+    from workbench.judging.registry import make_judge
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    try:
+        rows = pairs(hearings or HEARD, half, settings.banks_dir)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except FileNotFoundError:
+        raise typer.BadParameter(f"there is no {hearings or HEARD}; `viva-finetune hear` makes one") from None
+    results = []
+    table = Table(
+        "judge", "macro-F1 typed", "heard", "difference", "QWK typed", "heard", "raised / lowered", "doubtful heard",
+        title=f"{len(rows)} answers, typed beside heard",
+    )  # fmt: skip
+    for name in judges:
+        result = compare(make_judge(name, settings), track(rows, description=name, transient=True))
+        results.append(result)
+        difference = result["difference"]["macro_f1"]
+        table.add_row(
+            name,
+            f"{result['typed']['macro_f1']['value']:.3f}",
+            f"{result['heard']['macro_f1']['value']:.3f}",
+            f"{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]",
+            f"{result['typed']['qwk']['value']:.3f}",
+            f"{result['heard']['qwk']['value']:.3f}",
+            f"{result['verdicts_raised_by_hearing']} / {result['verdicts_lowered_by_hearing']}",
+            f"{result['moderation']['heard']['doubtful_rate']:.2f}",
+        )
+    Console().print(table)
+    return {"on": "heard", "half": half, "judges": results}
