@@ -1,0 +1,155 @@
+"""Graded answers of one's own, from CSV or JSON lines with columns mapped by name."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.corpora import LABELS, CorpusError, Record
+from workbench.exam.grading import CORRECT_SHARE, PARTIAL_SHARE
+from workbench.exam.model import Verdict
+
+FIELDS = {
+    "question": "what was asked",
+    "answer": "what was answered",
+    "reference": "a right answer; several in a JSON list, or split by |",
+    "label": f"{', '.join(LABELS)}; may be left out where there are points",
+    "points": "0 to 10; may be left out where there is a label",
+    "question_id": "one id for one question; its text if left out",
+    "candidate": "a pseudonym, so that nobody stands on two sides",
+    "id": "of the row; its place in the file if left out",
+}
+"""What a row may hold, with a line of help each; question, answer, reference and a mark it must."""
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """A row that does not fit, by its line, and why."""
+
+    where: str
+    reason: str
+
+
+def read_own(path: Path, columns: Mapping[str, str]) -> tuple[list[Record], list[Unfit]]:
+    """Reads a file of graded answers.
+
+    Args:
+        path: `.csv` with a header line, or `.jsonl`; UTF-8.
+        columns: Field of `FIELDS` to the column that holds it; a field without an entry is looked for by its own name.
+
+    Returns:
+        Records, and the rows that do not fit.
+
+    Raises:
+        CorpusError: Another kind of file, unknown fields, or columns that the file does not have.
+    """
+    unknown = sorted(set(columns) - set(FIELDS))
+    if unknown:
+        raise CorpusError(f"unknown fields {', '.join(unknown)}; known: {', '.join(FIELDS)}")
+    records: list[Record] = []
+    unfit: list[Unfit] = []
+    checked = False
+    for number, row in _rows(path):
+        where = f"{path.name}:{number}"
+        if row is not None and not checked:
+            checked = True
+            missing = sorted(column for column in columns.values() if column not in row)
+            if missing:
+                raise CorpusError(f"{path} has no column {', '.join(missing)}; it has {', '.join(row)}")
+        try:
+            if row is None:
+                raise ValueError("is no JSON object")
+            records.append(_record({f: row.get(columns.get(f, f)) for f in FIELDS}, path, number))
+        except ValueError as error:
+            unfit.append(Unfit(where, str(error)))
+    return records, unfit
+
+
+_KINDS = (".csv", ".jsonl")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    if path.suffix not in _KINDS:
+        raise CorpusError(
+            f"cannot read {path.name}; allowed: {' and '.join(_KINDS)}, with a header line or an object a line"
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"cannot read {path}: {error}; give a UTF-8 file") from error
+    if path.suffix == ".csv":
+        reader = csv.DictReader(text.splitlines(keepends=True))
+        for row in reader:
+            yield reader.line_num, {key: value for key, value in row.items() if key is not None}
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except json.JSONDecodeError:
+                value = None
+            yield number, value if isinstance(value, dict) else None
+
+
+def _record(row: Mapping[str, Any], path: Path, number: int) -> Record:
+    question, answer = (str(row[name] or "").strip() for name in ("question", "answer"))
+    if not question:
+        raise ValueError("has no question")
+    if not answer:
+        raise ValueError("has no answer")
+    references = _references(row["reference"])
+    if not references:
+        raise ValueError("has no reference answer to compare with")
+    points = _points(row["points"])
+    label = str(row["label"] or "").strip().lower()
+    if not label and points is None:
+        raise ValueError(f"has neither a label ({', '.join(LABELS)}) nor points (0 to 10)")
+    if label and label not in LABELS:
+        raise ValueError(f"has the label {label!r}; allowed: {', '.join(LABELS)}")
+    verdict: Verdict = label if label else _verdict(points or 0.0)
+    key = hashlib.sha256(question.encode()).hexdigest()[:12]
+    return Record(
+        f"own:{row['id'] or f'{path.stem}:{number}'}",
+        f"own:{row['question_id'] or key}",
+        question,
+        references,
+        answer,
+        verdict,
+        points,
+        "own",
+        "train",
+        str(row["candidate"] or ""),
+    )
+
+
+def _references(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            pass
+    parts = value if isinstance(value, list) else str(value or "").split("|")
+    return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+
+
+def _points(value: Any) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        points = float(str(value).replace(",", "."))
+    except ValueError:
+        raise ValueError(f"has points {value!r}; allowed: a number from 0 to 10") from None
+    if not 0 <= points <= 10:
+        raise ValueError(f"has {points:g} points; allowed: 0 to 10 (scale other marks to it)")
+    return points
+
+
+def _verdict(points: float) -> Verdict:
+    if points >= 10 * CORRECT_SHARE:
+        return "correct"
+    return "partial" if points >= 10 * PARTIAL_SHARE else "incorrect"
