@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 
 from workbench.engines import gguf_conversion, smollm2
 from workbench.engines.base import ChatMessage, EngineError
-from workbench.engines.smollm2 import FIRST_TOKENS, GIVE_WAY_S, RightOfWay, SmolLM2, render
+from workbench.engines.smollm2 import SmolLM2, render
 from workbench.engines.stop_strings import HeldBack
 from workbench.models import find
 from workbench.settings import Settings
@@ -453,38 +451,3 @@ def test_what_only_looks_like_a_stop_string_is_not_lost() -> None:
     assert held.push("ual") == "Usual"
     assert held.push(" Use") == " "
     assert held.flush() == "Use"
-
-
-def test_the_beginning_of_one_reply_goes_before_the_rest_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smollm2, "GIVE_WAY_S", 10.0)
-    way = RightOfWay()
-    order: list[str] = []
-    with way.reply() as first_token:
-        for _ in range(FIRST_TOKENS - 1):
-            first_token()
-
-        def begin() -> None:
-            with way.reply() as token:
-                started.set()
-                for _ in range(FIRST_TOKENS - 1):
-                    token()
-                order.append("the other's beginning")
-                token()
-
-        started = threading.Event()
-        other = threading.Thread(target=begin)
-        other.start()
-        started.wait(5)
-        first_token()  # the eleventh of the first reply waits, the other's first ten do not
-        order.append("the first's rest")
-        other.join(5)
-    assert order == ["the other's beginning", "the first's rest"]
-
-
-def test_a_reply_that_never_begins_holds_another_up_for_a_moment_only() -> None:
-    way = RightOfWay()
-    with way.reply(), way.reply() as token:
-        started = time.monotonic()
-        for _ in range(FIRST_TOKENS):
-            token()
-        assert time.monotonic() - started >= GIVE_WAY_S

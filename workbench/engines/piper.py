@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workbench.engines.base import EngineError, Priority, Samples
 from workbench.engines.phrasing import Phrase, phrases
 from workbench.engines.piper_graph import SplitVoice, load
+from workbench.engines.urgency import URGENCY
 from workbench.engines.worker import CancelFlag, Worker
 from workbench.model_manifest import MANIFEST
 from workbench.models import ModelError, find
@@ -85,7 +86,7 @@ class PiperSynthesizer:
         self._config = _read_config(model_path)
         self.sample_rate_hz: int = self._config["audio"]["sample_rate"]
         self._voice: Any = None
-        self._worker = Worker("piper")
+        self._worker = Worker("piper", urgency=URGENCY)
 
     async def warm_up(self) -> None:
         """Loads the voice and speaks a short and a long phrase."""

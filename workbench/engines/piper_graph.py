@@ -28,7 +28,7 @@ MARGIN_FRAMES = 14
 """Frames the decoder is given beyond a piece on either side. The widest of HiFi-GAN's published decoders sees 13 (Kong
 et al. 2020, arXiv:2010.05646, table 5), Piper's medium one 11: the pieces equal the whole."""
 
-PIECE_FRAMES = (48, 96, 216)
+PIECE_FRAMES = (48, 96, 144)
 """Lengths of the first pieces of a phrase, frames of 11.6 ms; the last length repeats. A second of speech takes the
 decoder 31 ms, yet ten times as long beside three other replies: with 24 frames the second piece came too late then."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Priority, Samples, Transcript
+from workbench.engines.urgency import URGENCY
 from workbench.engines.whisper_decoding import Recogniser
 from workbench.engines.worker import CancelFlag, Worker
 
@@ -28,7 +29,7 @@ class WhisperEngine:
     def __init__(self, name: str, load: Callable[[], Recogniser]) -> None:
         self.name = name
         self._load = load
-        self._worker = Worker(name)
+        self._worker = Worker(name, urgency=URGENCY)
         self._recogniser: Recogniser | None = None
 
     async def warm_up(self) -> None:

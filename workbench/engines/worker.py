@@ -9,11 +9,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from workbench.engines.base import Priority
+from workbench.engines.urgency import Urgency
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,9 @@ STAND_STILL_S = 0.15
 
 MOST_RESTARTS = 3
 """How often a job is begun anew because a more urgent one came; then it runs to its end."""
+
+STAND_BACK_S = 0.1
+"""Longest time a piece of work that is needed later stands still for one that somebody waits for."""
 
 _RANK: dict[Priority, int] = {"now": 0, "soon": 1, "idle": 2}
 
@@ -72,11 +76,14 @@ class Worker:
         name: Name of the thread.
         nice: How far it gives way to other threads that want the cores, 0 to 19, as `nice` has it; on Linux only, where
             a thread may have a niceness of its own.
+        urgency: What it shares the cores with: `now` jobs are waited for, the others stand back for those of any
+            worker. None takes no part.
     """
 
-    def __init__(self, name: str, *, nice: int = 0) -> None:
+    def __init__(self, name: str, *, nice: int = 0, urgency: Urgency | None = None) -> None:
         self.name = name
         self.nice = nice
+        self._urgency = urgency or Urgency()
         self._jobs: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._wake = threading.Condition()
@@ -111,7 +118,10 @@ class Worker:
                 return
             try:
                 with self._outranks(flag if n_restarts < MOST_RESTARTS else None, priority):
-                    value, error = job(flag), None
+                    if priority != "now":
+                        self._urgency.stand_back(STAND_BACK_S, lambda: bool(flag) or self._waits_more_urgent(priority))
+                    with self._urgency.waited_for() if priority == "now" else nullcontext():
+                        value, error = job(flag), None
             except Cancelled:
                 return
             except GivesWay:
@@ -150,29 +160,48 @@ class Worker:
         flag = CancelFlag()
         room = threading.Semaphore(lead or 0)
         items: Iterator[T] | None = None
+        end: Any = object()
+        awaited = gives_way and priority == "now"
+
+        def outpaced() -> bool:
+            return bool(flag) or self._waits_more_urgent(priority)
+
+        def go_on() -> bool:
+            """Makes items; whether it stood back and is to be put into the queue again."""
+            nonlocal items, awaited
+            waits = lead is not None
+            items = job(flag) if items is None else items
+            while not flag:
+                if gives_way and priority != "now":
+                    self._urgency.stand_back(STAND_BACK_S, outpaced)
+                with self._urgency.waited_for() if awaited else nullcontext():
+                    item = next(items, end)
+                awaited = False
+                if item is end:
+                    self._tell(loop, queue.put_nowait, ("end", None))
+                    return False
+                if flag:
+                    return False
+                self._tell(loop, queue.put_nowait, ("item", item))
+                if gives_way and self._waits_more_urgent(priority):
+                    return True
+                # one who is not read any more must not hold up those who queue behind it
+                waits = waits and not self._jobs and room.acquire(timeout=STAND_STILL_S)
+            return False
 
         def call() -> None:
-            nonlocal items
-            if flag:
-                return
-            waits = lead is not None
+            again = False
             try:
-                items = job(flag) if items is None else items
-                for item in items:
-                    if flag:
-                        return
-                    self._tell(loop, queue.put_nowait, ("item", item))
-                    if gives_way and self._waits_more_urgent(priority):
-                        self._put(call, priority)
-                        return
-                    # one who is not read any more must not hold up those who queue behind it
-                    waits = waits and not self._jobs and room.acquire(timeout=STAND_STILL_S)
+                again = go_on()
             except Cancelled:
-                return
+                pass
             except BaseException as caught:
                 self._tell(loop, queue.put_nowait, ("error", caught))
-                return
-            self._tell(loop, queue.put_nowait, ("end", None))
+            finally:
+                if again:
+                    self._put(call, priority)
+                elif isinstance(items, Generator):
+                    items.close()  # what it holds is let go of now, not when its memory is
 
         self._put(call, priority)
         try:

@@ -15,9 +15,9 @@ from workbench.exam.model import Wording
 WHOLE = frozenset({"acknowledge", "probe", "rephrase", "off_script"})
 """Purposes whose line is released only when all of it is known, because its end decides."""
 
-MIN_CLAUSE_WORDS = 2
-"""Fewest words released at once: a synthesizer speaks single words badly."""
-
+MIN_CLAUSE_WORDS = (2, 4)
+"""Fewest words of the first clause released, a synthesizer speaks single words badly, and of the second. The second may
+end at a comma too: while the short first one is heard, a busy machine does not get to the end of a sentence."""
 
 MAX_SENTENCES = 3
 """Most sentences of one line."""
@@ -115,7 +115,7 @@ def _early(rest: str) -> str | None:
 
 
 class GuardedStream:
-    """Releases a streaming line as soon as it is safe: its first clause, then whole sentences. No thread, no clock.
+    """Releases a streaming line as soon as it is safe: two clauses, then whole sentences. No thread, no clock.
 
     Feed it every piece of the model's output, stop the model when `done` becomes true, then call `finish`. Lines whose
     end decides (`WHOLE`) are released by `finish` alone.
@@ -132,6 +132,7 @@ class GuardedStream:
         self._fallback = fallback
         self._raw = ""
         self._released = ""
+        self._n_released = 0
         self._reason: Reason | None = None
         self._n_whole = 0
         self._enough = False
@@ -163,6 +164,7 @@ class GuardedStream:
             self._reason = self._refusal(together)
             if self._reason is None:
                 self._released = together
+                self._n_released += 1
                 released.append(clause)
         return released
 
@@ -174,10 +176,11 @@ class GuardedStream:
     def _next_clause(self) -> str | None:
         text = _streaming(self._raw)
         rest = text[len(self._released) :].lstrip()
-        boundary = _SENTENCE_END if self._released else _CLAUSE_END
-        for match in boundary.finditer(rest):
+        at_clause = self._n_released < len(MIN_CLAUSE_WORDS)
+        n_least = MIN_CLAUSE_WORDS[self._n_released] if at_clause else 1
+        for match in (_CLAUSE_END if at_clause else _SENTENCE_END).finditer(rest):
             clause = rest[: match.end()].strip()
-            if len(clause.split()) >= MIN_CLAUSE_WORDS and not ABBREVIATION.search(clause):
+            if len(clause.split()) >= n_least and not ABBREVIATION.search(clause):
                 return clause
         return None if self._released else _early(rest)
 
