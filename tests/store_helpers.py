@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from workbench.exam.model import Evaluation, KeyPointEvidence
 from workbench.settings import Settings
 from workbench.store.repository import Store
+
+
+class Clock:
+    """A clock that stands until a test moves it."""
+
+    def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def later(self, **by: float) -> None:
+        self.now += timedelta(**by)
 
 
 def store_at(folder: Path, **options: Any) -> Store:

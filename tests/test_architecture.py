@@ -22,6 +22,7 @@ MAY_IMPORT = {
         "web",
         "bank_exchange",
         "reports",
+        "delivery",
         "exam",
         "engines",
         "store",

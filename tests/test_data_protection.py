@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.store_helpers import answer, mark, new_session, store_at
+from tests.store_helpers import Clock, answer, mark, new_session, store_at
 from workbench.exam.consent import CONSENT_TEXTS, CONSENT_VERSION, written_consent
 from workbench.store.repository import Store
 from workbench.store.research_export import without_name
-
-
-class Clock:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture

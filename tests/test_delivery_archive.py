@@ -20,7 +20,7 @@ from tests.store_helpers import new_session, store_at
 from workbench.cli import app as viva
 from workbench.delivery import archive
 from workbench.delivery.errors import DeliveryError, NotConfigured, Transient
-from workbench.delivery.worker import ArchiveWorker, outbox_of, sweep
+from workbench.delivery.worker import DeliveryWorker, forget_deleted, outbox_of, sweep
 from workbench.settings import Settings
 from workbench.store.recorder import Recorder
 from workbench.store.repository import Store
@@ -187,12 +187,24 @@ def test_a_session_that_cannot_be_copied_does_not_hold_up_the_others(store, loca
 def test_deleting_a_session_deletes_its_copy_at_the_next_look(store, local, tmp_path: Path) -> None:
     look(store, local)
     store.delete_session("sess_a")
-    look(store, local)
+    off = configured(store.settings.data_dir)
+    assert forget_deleted(store, off, outbox_of(off)) == 0  # while the archive is off, what lies in it is not forgotten
+    assert forget_deleted(store, local, outbox_of(local)) == 1
     assert list((tmp_path / "kept").iterdir()) == [] and outbox_of(local).rows() == []
 
 
+def test_what_is_published_is_copied_anew_with_the_marks_of_that_moment(store, local, tmp_path: Path) -> None:
+    store.hide_results(["sess_a"], actor="tutor")
+    assert look(store, local) == 1
+    store.override_mark("sess_a", 1, actor="tutor", reason="heard another word", verdict="correct", points=10)
+    assert look(store, local) == 0
+    store.publish_results(["sess_a"], actor="tutor")
+    assert (look(store, local), look(store, local)) == (1, 0)
+    assert json.loads((tmp_path / "kept" / "sess_a" / "report.json").read_text())["score"] == 10
+
+
 def test_the_worker_looks_again_and_again_until_it_is_stopped(store, local, tmp_path: Path) -> None:
-    worker = ArchiveWorker(store, BANKS, local, interval_s=0.05)
+    worker = DeliveryWorker(store, BANKS, local, interval_s=0.05)
     worker.start()
     for _ in range(200):
         if [row.state for row in outbox_of(local).rows("archive")] == ["sent"]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,32 +11,29 @@ from typing import Any
 import pytest
 
 from tests.browser import chromium
+from tests.educator_driver import CSV, FIRST_AID, Educator, yaml_of
 from tests.small_bank import BANK
 from tests.store_helpers import new_session, store_at
 from tests.workbench_site import Site, workbench_site
-from workbench.bank_exchange import export_bank, preview_bytes
+from workbench.bank_exchange import preview_bytes
 from workbench.realtime.watching import Watched
-from workbench.settings import Settings
-from workbench.simulate.answers import AnswerBook
-from workbench.simulate.behaviours import behaviour
-from workbench.simulate.candidate import Candidate
-from workbench.simulate.local_server import realtime_url
-from workbench.store.banks_kept import read_source
+from workbench.store.banks_kept import findings_of, read_source
 from workbench.store.errors import StoreError
 from workbench.store.repository import Store
-from workbench.web.educators import bank_drafts, browser, draft_form, people
+from workbench.web.educators import (
+    bank_drafts,
+    browser,
+    draft_fields,
+    draft_findings,
+    draft_form,
+    people,
+    people_view,
+)
 from workbench.web.educators.bank_view import preview_card
 from workbench.web.educators.context import Context
 from workbench.web.educators.live import live_table
 from workbench.web.educators.tables import table
 from workbench.web.invited import card, fixed_options, read_link, refusal
-
-FIRST_AID = replace(BANK, discipline="first-aid", title="First Aid")
-CSV = (
-    "name,email,extra_time,typed_answers,slower_voice,house\n"
-    "Ada Byron,ada@example.org,1.5,yes,yes,north\n"
-    "No Address,nowhere,1,no,no,south\n"
-)
 
 
 @pytest.fixture
@@ -49,39 +44,96 @@ def store(tmp_path: Path) -> Store:
 # ---- drafts --------------------------------------------------------------------------------------------------------
 
 
-def yaml_of(bank: Any = FIRST_AID) -> str:
-    return export_bank(bank, "yaml").data.decode()
+def places_of(text: str) -> list[str]:
+    return [place for _, place in draft_form.questions_of(draft_form.data_of(text))]
 
 
-def test_fields_that_are_put_back_as_they_were_leave_the_bank_as_it_was():
+def test_fields_that_are_put_back_as_they_were_leave_the_text_as_it_was():
+    text = "# mine\n" + yaml_of()
+    for place in places_of(text):
+        fields = draft_form.fields_of(draft_form.data_of(text), place)
+        n_values = len(draft_fields.filled(fields)) - draft_form.MAX_POINTS_SHOWN
+        again = draft_fields.fields_of_values(draft_fields.filled(fields)[:n_values])
+        assert again == fields
+        assert draft_form.merged(text, place, again, fields) == text
+
+
+def test_a_form_changes_every_field_of_its_own_question_and_no_other():
+    text = yaml_of()
+    before = draft_form.fields_of(draft_form.data_of(text), places_of(text)[0])
+    first, *others = before.points
+    fields = replace(
+        before,
+        scenario_title="A burn",
+        scenario_text="A cook has burnt a hand.",
+        stem="What comes first?",
+        difficulty=4,
+        cognitive_level="analyse",
+        sources=("A book, 2020", "A guideline, 2021"),
+        key_terms=("cling film",),
+        points=(replace(first, accepted=("aspirin", "asa"), misconceptions=("no aspirin",), essential=True), *others),
+        model_answer="Water first. Then cling film.",
+        exemplars=(("correct", 9.0, "well, aspirin I think", ""), ("incorrect", 0.5, "no idea", "guessed")),
+    )
+    bank = read_source(draft_form.merged(text, places_of(text)[0], fields, before))
+    (area, scenario, changed), *rest = bank.questions()
+    _, *was = FIRST_AID.questions()
+    assert (scenario.title, scenario.text) == ("A burn", "A cook has burnt a hand.")
+    assert (changed.stem, changed.difficulty, changed.cognitive_level) == ("What comes first?", 4, "analyse")
+    assert changed.sources == ("A book, 2020", "A guideline, 2021") and changed.key_terms == ("cling film",)
+    point = changed.key_points[0]
+    assert (point.accepted, point.misconceptions, point.essential) == (("aspirin", "asa"), ("no aspirin",), True)
+    assert point.said == first.said and changed.key_points[1:] == FIRST_AID.areas[0].questions[0].key_points[1:]
+    assert [(one.verdict, one.points, one.note) for one in changed.exemplars] == [
+        ("correct", 9.0, ""),
+        ("incorrect", 0.5, "guessed"),
+    ]
+    assert [question for _, _, question in rest] == [question for _, _, question in was]
+
+
+def test_a_question_that_was_changed_in_the_text_meanwhile_is_not_overwritten():
+    text = yaml_of()
+    place = places_of(text)[0]
+    before = draft_form.fields_of(draft_form.data_of(text), place)
+    meanwhile = text.replace("What is step 1", "Which is step 1", 1)
+    with pytest.raises(StoreError, match="changed in the text and in the form"):
+        draft_form.merged(meanwhile, place, replace(before, stem="What comes first?"), before)
+    assert draft_form.merged(meanwhile, place, before, before) == meanwhile
+
+
+def test_a_new_question_is_placed_after_those_of_its_scenario_and_says_what_is_to_be_written():
+    text, place = draft_form.with_new_question(yaml_of(), places_of(yaml_of())[0])
+    assert place == "0/0/3" and place in places_of(text)
+    found = draft_findings.at_fields(findings_of(text), text, place)
+    assert "still holds the word" in found["stem"][0]
+    assert len(list(read_source(text).questions())) == len(list(FIRST_AID.questions())) + 1
+
+
+def test_findings_stand_at_the_field_they_are_about():
     data = draft_form.data_of(yaml_of())
-    for _, place in draft_form.questions_of(data):
-        stem, model, points = draft_form.fields_of(data, place)
-        assert read_source(draft_form.with_fields(yaml_of(), place, stem, model, points)) == FIRST_AID
+    question = data["areas"][0]["scenarios"][0]["questions"][0]
+    data["areas"][0]["scenarios"][0]["text"] = "A patient (male) comes in."
+    question["stem"] = "What is the point of aspirin?"
+    question["model_answer"] = "Aspirin."
+    text = draft_form.write_yaml(data).decode()
+    found = draft_findings.at_fields(findings_of(text), text, "0/0/0")
+    assert "brackets are not heard" in found["scenario"][0]
+    assert any("gives away" in said for said in found["point-0"])
+    assert "1 sentences" in found["model"][0] and "0 exemplars are correct" in found["exemplars"][0]
+    elsewhere = draft_findings.at_fields(findings_of(text), text, "0/1/0")
+    assert "exemplars" in elsewhere and not {"scenario", "model"} & set(elsewhere)
+    # a field that is missing or wrong keeps the bank from being read, and is named at its place too
+    del question["key_points"][1]["probe"]
+    question["difficulty"] = 9
+    text = draft_form.write_yaml(data).decode()
+    found = draft_findings.at_fields(findings_of(text), text, "0/0/0")
+    assert found == {"point-1": ["probe: is missing"], "about": [found["about"][0]]}
+    assert found["about"][0].startswith("difficulty:")
 
 
-def test_a_form_changes_its_own_question_and_no_other():
-    place = draft_form.questions_of(draft_form.data_of(yaml_of()))[0][1]
-    _, model, points = draft_form.fields_of(draft_form.data_of(yaml_of()), place)
-    points[0][points_column("accepted")] = "aspirin | asa | blood thinner"
-    bank = read_source(draft_form.with_fields(yaml_of(), place, "What comes first?", model, points))
-    changed, *others = (question for _, _, question in bank.questions())
-    _, *before = (question for _, _, question in FIRST_AID.questions())
-    assert changed.stem == "What comes first?" and others == before
-    assert changed.key_points[0].accepted == ("aspirin", "asa", "blood thinner")
-    assert changed.key_points[0].said == "aspirin straight away"  # a field that the form does not show
-
-
-def points_column(name: str) -> int:
-    return draft_form.POINT_COLUMNS.index(name)
-
-
-def test_a_weight_that_is_no_number_is_named_with_its_key_point():
-    place = draft_form.questions_of(draft_form.data_of(yaml_of()))[0][1]
-    stem, model, points = draft_form.fields_of(draft_form.data_of(yaml_of()), place)
-    points[1][points_column("weight")] = "a third"
-    with pytest.raises(StoreError, match="'trace': weight 'a third'"):
-        draft_form.with_fields(yaml_of(), place, stem, model, points)
+def test_points_of_an_exemplar_that_are_no_number_are_named():
+    with pytest.raises(StoreError, match="'many' of the exemplar 'I would wait'"):
+        draft_form.exemplar_rows([["correct", "many", "I would wait", ""]])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +178,7 @@ def test_what_a_file_says_is_shown_as_text_and_never_as_markup():
 
 def test_the_preview_of_a_list_names_every_row_that_does_not_fit(store: Store):
     cohort = store.create_cohort("Year 4", actor="eve").id
-    shown = people.import_preview(store.import_candidates(cohort, CSV, actor="eve", dry_run=True))
+    shown = people_view.import_preview(store.import_candidates(cohort, CSV, actor="eve", dry_run=True))
     assert "Nothing is saved yet. 1 to be added: Ada Byron." in shown
     assert "Columns that are not used: house." in shown
     assert "No Address" in shown and "is no address" in shown
@@ -190,7 +242,7 @@ def test_the_table_of_links_tells_the_state_of_each(store: Store):
     used = store.create_invitations(**options)[0].invitation
     new_session(store, mode="exam", invitation_id=used.id)
     for row, word in ((unused, "unused"), (later, "not open yet"), (revoked, "revoked"), (used, "used up")):
-        assert f">{word}<" in people.links_table([store.load_invitation(row.id)], {}, now), word
+        assert f">{word}<" in people_view.links_table([store.load_invitation(row.id)], {}, now), word
 
 
 # ---- running vivas -------------------------------------------------------------------------------------------------
@@ -274,121 +326,6 @@ def test_holders_of_a_link_that_names_nobody_do_not_see_each_others_results(stor
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with workbench_site(tmp_path_factory.mktemp("site")) as running:
         yield running
-
-
-class Educator:
-    """Somebody at the educators' pages of this machine."""
-
-    def __init__(self, running: Any, site: Site) -> None:
-        self.page = running.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        self.page.set_default_timeout(20_000)
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(f"{site.url}educators/")
-        self.page.wait_for_function("window.educators")
-
-    def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name, exact=True).click()
-
-    def choose(self, elem_id: str, option: str) -> None:
-        """Chooses from a dropdown."""
-        self.page.click(f"#{elem_id} input")
-        self.page.get_by_role("option", name=option).first.click()
-
-    def wait(self, elem_id: str, text: str) -> None:
-        """Waits until a part of the page says something."""
-        self.page.wait_for_function(
-            "([id, text]) => document.getElementById(id)?.innerText.includes(text)", arg=[elem_id, text]
-        )
-
-
-def sit(site: Site, token: str, banks: Path) -> Any:
-    """A simulated candidate types its way through the viva of a link, coming in as the page does."""
-    services = site.services
-    ticket = services.tickets.mint_ticket(services.store.open_invitation(token).grants)
-    book = AnswerBook(Settings(_env_file=None, banks_dir=banks))
-    one = Candidate(
-        "Somebody Else", behaviour("knowledgeable"), book, None, mode="practice", speed=40.0, options={"ticket": ticket}
-    )
-    with ThreadPoolExecutor(1) as pool:  # the browser's driver keeps a loop running on this thread
-        return pool.submit(lambda: asyncio.run(one.sit(realtime_url(site.url), timeout_s=240))).result()
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_a_bank_goes_from_a_file_to_a_viva_by_link_whose_results_wait_to_be_published(site: Site, tmp_path: Path):
-    file = tmp_path / "first-aid.csv"
-    file.write_bytes(export_bank(FIRST_AID, "csv").data)
-    (tmp_path / "banks").mkdir()
-    (tmp_path / "banks" / "first-aid.yaml").write_text(yaml_of())
-    with chromium() as running:
-        educator = Educator(running, site)
-        page = educator.page
-        # a file is looked at before anything is saved
-        educator.tab("Banks")
-        educator.tab("Import a file")
-        page.set_input_files("#edu-bank-file input[type=file]", file)
-        educator.wait("edu-import-preview", "Respiratory Medicine")
-        educator.wait("edu-import-preview", "Nothing is saved yet")
-        assert site.store.list_drafts() == ()
-        page.click("#edu-import-save")
-        educator.wait("edu-import-told", "Saved as draft")
-        # it is checked and published
-        educator.tab("Drafts and versions")
-        page.wait_for_function("document.querySelector('#edu-source').innerText.includes('first-aid')")
-        page.click("#edu-publish")
-        educator.wait("edu-published", "Not published")
-        page.get_by_label("Publish although there are findings").check()
-        page.click("#edu-publish")
-        educator.wait("edu-published", "first-aid 1.0.0 is published")
-        # a cohort, a list, a link
-        educator.tab("People and links")
-        page.fill("#edu-new-cohort :is(input, textarea)", "Year 4")
-        page.click("#edu-make-cohort")
-        educator.wait("edu-candidates", "Nobody is in this cohort yet")
-        page.fill("#edu-csv textarea", CSV)
-        page.click("#edu-preview")
-        educator.wait("edu-preview-result", "1 to be added: Ada Byron")
-        page.click("#edu-save")
-        educator.wait("edu-candidates", "ada@example.org")
-        educator.choose("edu-link-discipline", "First Aid")
-        educator.choose("edu-link-area", "Cardiology")
-        page.click("#edu-make-links")
-        page.wait_for_selector("#edu-new-links input")
-        link = page.input_value("#edu-new-links input")
-        educator.wait("edu-links", "unused")
-        token = link.partition("?invite=")[2]
-        assert link == f"{site.url}?invite={token}"
-        # the candidate's page shows what is fixed
-        candidate = running.new_context().new_page()
-        candidate.goto(link)
-        candidate.wait_for_selector("#viva-invited dl")
-        assert "Ada Byron" in candidate.inner_text("#viva-invited")
-        assert candidate.locator("#viva-mode").count() == 0
-        # the viva is held as the link says, whatever was asked for
-        record = sit(site, token, tmp_path / "banks")
-        assert record.failure is None and len(record.questions) == 12
-        assert record.score == 0 and record.verdicts == {}
-        kept = site.store.load_session(record.session_id).session
-        assert (kept.candidate_name, kept.discipline, kept.area, kept.mode) == (
-            "Ada Byron", "first-aid", "cardiology", "exam",
-        )  # fmt: skip
-        # the attempt is counted, and the link opens no other viva
-        cohort = next(row.id for row in site.store.list_cohorts() if row.name == "Year 4")
-        (row,) = site.store.list_invitations(cohort_id=cohort)
-        assert row.attempts_used == 1
-        candidate.reload()
-        candidate.wait_for_selector("#viva-invited.viva-invited-refused")
-        assert "has been used" in candidate.inner_text("#viva-invited")
-        assert "not been published yet" in candidate.inner_text("#viva-invited")
-        assert not candidate.is_visible("#viva-start")
-        # published, the report can be read
-        site.store.publish_results([record.session_id], actor="eve")
-        candidate.reload()
-        candidate.wait_for_selector("#viva-invited a")
-        report = candidate.evaluate("document.querySelector('#viva-invited a').href")
-        assert candidate.request.get(report).status == 200
-        assert educator.errors == []
 
 
 @pytest.mark.browser

@@ -20,6 +20,7 @@ from tests.educators_pages import KEY, Served, sat, serving_educators
 from tests.small_bank import BANK
 from workbench.exam.report import build_report
 from workbench.exam.report_data import AnswerFacts, KeyPointReport, SessionFacts
+from workbench.exam.report_page import highlighted
 from workbench.settings import Settings
 from workbench.store.overview import OverviewLine
 from workbench.store.repository import Store
@@ -197,7 +198,7 @@ def test_evidence_is_marked_by_a_sign_and_a_letter_and_nothing_said_becomes_mark
         KeyPointReport("a", "Aspirin", "aspirin", 0.5, "covered", "<b>aspirin</b>"),
         KeyPointReport("b", "ECG", "an ECG", 0.5, "contradicted", "no ECG"),
     )
-    html = session_view.highlighted("Give <b>aspirin</b> & no ECG ${alert(1)}", points)
+    html = highlighted("Give <b>aspirin</b> & no ECG ${alert(1)}", points, signs=True)
     assert '<mark class="covered" title="Covered: aspirin">&lt;b&gt;aspirin&lt;/b&gt;</mark><sup>\u2713a</sup>' in html
     assert '<mark class="contradicted" title="Contradicted: an ECG">no ECG</mark><sup>\u2717b</sup>' in html
     assert "<b>" not in html

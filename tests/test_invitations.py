@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.store_helpers import new_session, store_at
+from tests.store_helpers import Clock, new_session, store_at
 from workbench.realtime.protocol import VivaOptions
 from workbench.store.errors import InvitationRefused, NotFound, SessionNotFound, StoreError
 from workbench.store.repository import Store
@@ -18,16 +18,9 @@ from workbench.store.rows_educators import NewInvitation
 from workbench.store.tables_educators import Invitations
 
 
-class Clock:
-    now = datetime(2026, 3, 1, 9, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(datetime(2026, 3, 1, 9, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import JSONResponse, Response
 
-from workbench.api_access import Access
+from workbench.api_access import CANDIDATE, Access
+from workbench.reports.cohort_pdf import cohort_file
 from workbench.reports.errors import ReportFailed
 from workbench.reports.formats import MEDIA_TYPES, ReportFile, session_file, sessions_file
 from workbench.reports.gradebook import to_gradebook
@@ -54,14 +55,32 @@ def add_report_files(
         }
 
     @app.get("/api/sessions/{session_id}/report.pdf", **documented("pdf", openapi_extra={"parameters": [token]}))
-    def report_pdf(request: Request, session_id: _SessionId, paper: Literal["a4", "us-letter"] = "a4") -> Response:
+    def report_pdf(
+        request: Request,
+        session_id: _SessionId,
+        paper: Literal["a4", "us-letter"] = "a4",
+        full: Annotated[bool, Query(description="With transcript and history of the marks; for educators.")] = False,
+    ) -> Response:
         """The report as a tagged PDF (PDF/UA-1); a candidate's `token` opens their own."""
-        return _sent(session_file(load(request, session_id), banks, "pdf", paper=paper))
+        data = load(request, session_id)
+        if full and access.reader(request, session_id) == CANDIDATE:
+            raise HTTPException(403, "transcript and history of the marks are for educators; leave `full` out")
+        return _sent(session_file(data, banks, "pdf", paper=paper, full=full))
 
     @app.get("/api/sessions/{session_id}/report.xlsx", **documented("xlsx", openapi_extra={"parameters": [token]}))
     def report_xlsx(request: Request, session_id: _SessionId) -> Response:
         """The report as a workbook of items, marks and key points; a candidate's `token` opens their own."""
         return _sent(session_file(load(request, session_id), banks, "xlsx"))
+
+    @app.get("/api/cohorts/{cohort_id}/report.pdf", **documented("pdf"))
+    def cohort_pdf(
+        request: Request, cohort_id: Annotated[int, InPath(ge=1, le=2**53)], paper: Literal["a4", "us-letter"] = "a4"
+    ) -> Response:
+        """A cohort's results as a tagged PDF: scores, candidates, questions, judge and people."""
+        actor = access.educator(request)
+        file = cohort_file(store, banks, cohort_id, paper=paper)
+        store.note(actor, "cohort.exported", f"cohort:{cohort_id}")
+        return _sent(file)
 
     def export_route(kind: Literal["csv", "xlsx", "json"]) -> Callable[..., Response]:
         def export(

@@ -128,14 +128,17 @@ def educators_pages(services: Any, server: Any, logins: Any) -> Any:
     )
 
 
-def start_archive(services: Any) -> Any:
-    """Begins to copy ended vivas to the archive; None where none is set up."""
-    from workbench.delivery import archive
-    from workbench.delivery.worker import ArchiveWorker
+def start_delivery(services: Any) -> Any:
+    """Begins to send what is published, and to copy ended vivas to the archive, as far as that is set up."""
+    from workbench.delivery.worker import DeliveryWorker
 
-    if not archive.is_configured(services.settings):
-        return None
-    worker = ArchiveWorker(services.store, services.banks, services.settings)
+    def report_url(session_id: str) -> str | None:
+        base = services.settings.public_url
+        if not base:
+            return None
+        return f"{base.rstrip('/')}/api/sessions/{session_id}/report?token={services.tickets.mint_report(session_id)}"
+
+    worker = DeliveryWorker(services.store, services.banks, services.settings, report_url=report_url)
     worker.start()
     return worker
 
@@ -163,14 +166,13 @@ def launch(settings: Settings | None = None, *, inline: bool = False, quiet: boo
     logins = Logins(settings, services.store)
 
     pages = educators_pages(services, server, logins)
-    archive = start_archive(services)
+    delivery = start_delivery(services)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         async with pages.lifespan():
             yield
-        if archive is not None:
-            await asyncio.to_thread(archive.stop)
+        await asyncio.to_thread(delivery.stop)
         await server.close()
         await close_engines(services.engines)
 

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     warning_before_s: float = Field(30.0, ge=0, description="Spoken warning this long before the time is up, seconds.")
 
     # delivery: each way out is off until it is set up
+    public_url: str | None = Field(
+        None, description="Where candidates reach the workbench, such as https://vivas.example.org, for links in mails."
+    )
     mail_host: str | None = Field(None, description="SMTP server that mails reports; unset, nothing is mailed.")
     mail_port: int = Field(587, ge=1, le=65535, description="Its port: 587 for STARTTLS, 465 for TLS, 25 for neither.")
     mail_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the line to it is secured.")

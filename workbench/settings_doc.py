@@ -16,7 +16,7 @@ _GROUPS = {
     "data_dir": "Where things are",
     "vad": "Engines",
     "patience": "The exam",
-    "mail_host": "Delivery",
+    "public_url": "Delivery",
 }
 
 

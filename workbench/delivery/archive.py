@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def archive_session(
     data = store.load_session(session_id)
     if data.session.status == "running" or is_growing(data.recording):
         raise DeliveryError(f"session {session_id} is still being recorded; archive it once it is over")
-    key = archive_key(settings, session_id)
+    sitting = store.sitting(session_id)
+    key = archive_key(settings, session_id, sitting.results_published_at if sitting else None)
     outbox.begin(key, "archive", session_id, may_repeat=True)
     names: list[str] = []
     try:
@@ -131,9 +133,11 @@ def send_test(settings: Settings, *, sleep: Sleep = time.sleep) -> str:
     return f"{_shown(settings)} took a test file, gave its size back and deleted it"
 
 
-def archive_key(settings: Settings, session_id: str) -> str:
-    """The key under which the outbox knows a session's copy."""
-    return key_of("archive", str(settings.archive_url), session_id)
+def archive_key(settings: Settings, session_id: str, published_at: datetime | None = None) -> str:
+    """The key under which the outbox knows a session's copy: once published it is copied anew, with those marks."""
+    return key_of(
+        "archive", str(settings.archive_url), session_id, *([published_at.isoformat()] if published_at else [])
+    )
 
 
 def _require(settings: Settings) -> None:

@@ -24,6 +24,7 @@ from workbench.delivery.outbox import Outbox, key_of
 from workbench.delivery.retrying import Sleep, tried
 from workbench.settings import Settings
 from workbench.store.repository import Store
+from workbench.store.rows import ResultRow, SessionRow
 
 SCOPE_LINE_ITEM = "https://purl.imsglobal.org/spec/lti-ags/scope/lineitem"
 SCOPE_SCORE = "https://purl.imsglobal.org/spec/lti-ags/scope/score"
@@ -131,7 +132,7 @@ class Platform:
                 "scores to a learning platform are off; set VIVA_LTI_TOKEN_URL, VIVA_LTI_CLIENT_ID, VIVA_LTI_KEY_FILE"
                 " and VIVA_LTI_LINE_ITEMS_URL to turn them on"
             )
-        self._settings = settings
+        self.settings = settings
         self._now = now
         self._sleep = sleep
         self._token: tuple[str, float] | None = None
@@ -157,7 +158,7 @@ class Platform:
             DeliveryError: The platform refused, or answered what is none.
         """
         found: list[LineItem] = []
-        url = str(self._settings.lti_line_items_url)
+        url = str(self.settings.lti_line_items_url)
         query = {"resource_id": resource_id} if resource_id else None
         for _ in range(MAX_PAGES):
             answer = self._call("GET", url, params=query, headers={"Accept": LINE_ITEMS})
@@ -179,7 +180,7 @@ class Platform:
         """
         body: dict[str, Any] = {"label": label, "scoreMaximum": score_maximum}
         body |= {name: value for name, value in (("resourceId", resource_id), ("tag", tag)) if value}
-        url = str(self._settings.lti_line_items_url)
+        url = str(self.settings.lti_line_items_url)
         headers = {"Content-Type": LINE_ITEM, "Accept": LINE_ITEM}
         return _line_item(_json(self._call("POST", url, json=body, headers=headers)), url)
 
@@ -197,7 +198,7 @@ class Platform:
             DeliveryError: The platform refused it.
         """
         # the scores' address goes before the query (AGS section 3.4.1)
-        parts = urlsplit(_same_host(str(self._settings.lti_line_items_url), line_item_url))
+        parts = urlsplit(_same_host(str(self.settings.lti_line_items_url), line_item_url))
         url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/scores"))
         self._call("POST", url, json=score.body(), headers={"Content-Type": SCORE})
 
@@ -207,16 +208,16 @@ class Platform:
         """An access token for line items and scores, asked for anew shortly before it ends."""
         if self._token is not None and self._now() < self._token[1]:
             return self._token[0]
-        token, life_s = tried(self._ask_token, tries=self._settings.delivery_tries, sleep=self._sleep)
+        token, life_s = tried(self._ask_token, tries=self.settings.delivery_tries, sleep=self._sleep)
         self._token = (token, self._now() + max(0.0, life_s - 30))
         return token
 
     def _ask_token(self) -> tuple[str, float]:
-        url = str(self._settings.lti_token_url)
+        url = str(self.settings.lti_token_url)
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION,
-            "client_assertion": assertion(self._settings, int(self._now())),
+            "client_assertion": assertion(self.settings, int(self._now())),
             "scope": f"{SCOPE_LINE_ITEM} {SCOPE_SCORE}",
         }
         answer = _sent(self._http, "POST", url, data=form)
@@ -237,7 +238,7 @@ class Platform:
             return _sent(self._http, method, url, headers={**headers, "Authorization": f"Bearer {token}"}, **content)
 
         token = self.token()
-        return tried(call, tries=self._settings.delivery_tries, sleep=self._sleep)
+        return tried(call, tries=self.settings.delivery_tries, sleep=self._sleep)
 
 
 def assertion(settings: Settings, now: int) -> str:
@@ -328,14 +329,13 @@ def publish_session(
     session, result = data.session, data.result
     made_at = max([result.created_at, *(mark.created_at for mark in data.marks)])
     score = Score(user_id, result.score, result.max_score, made_at)
-    resource = f"viva-{session.discipline}-{session.area or 'all'}"
-    column = platform.line_item(
-        f"Viva: {session.discipline}, {session.area or 'all areas'}", result.max_score, resource_id=resource
-    )
-    key = key_of("lti", column.id, user_id, str(score.body()))
+    key = score_key(platform.settings, session, result, user_id)
+    score.body()
     if outbox.begin(key, "lti", session_id, may_repeat=True) == "sent":
         return "sent before"
     try:
+        title = f"Viva: {session.discipline}, {session.area or 'all areas'}"
+        column = platform.line_item(title, result.max_score, resource_id=_resource(session))
         platform.publish(column.id, score)
     except DeliveryError as error:
         outbox.failed(key, str(error))
@@ -343,6 +343,17 @@ def publish_session(
     outbox.sent(key)
     store.note(actor, "score.published", session_id)
     return "sent"
+
+
+def score_key(settings: Settings, session: SessionRow, result: ResultRow, user_id: str) -> str:
+    """The key under which the outbox knows a score: a result that was summed up anew is a new one."""
+    made_at = result.created_at.isoformat()
+    points = f"{result.score} of {result.max_score}"
+    return key_of("lti", str(settings.lti_line_items_url), _resource(session), user_id, session.id, points, made_at)
+
+
+def _resource(session: SessionRow) -> str:
+    return f"viva-{session.discipline}-{session.area or 'all'}"
 
 
 def send_test(settings: Settings, *, transport: httpx.BaseTransport | None = None, sleep: Sleep = time.sleep) -> str:

@@ -14,6 +14,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate, parseaddr
@@ -44,6 +45,7 @@ def mail_report(
     session_id: str,
     *,
     to: str | None = None,
+    url: str | None = None,
     actor: str = "system",
     sleep: Sleep = time.sleep,
 ) -> str:
@@ -56,6 +58,7 @@ def mail_report(
         outbox: What was sent.
         session_id: The session.
         to: Where to; the address of the candidate whose link it was when left out.
+        url: Where the candidate reads the report; without, the PDF has to do.
         actor: Who asked for it, for the audit log.
         sleep: Waits between tries.
 
@@ -78,8 +81,7 @@ def mail_report(
     if to is None:
         raise DeliveryError(f"no address is known for session {session_id}; give one")
     to = _address(to)
-    published = sitting.results_published_at.isoformat() if sitting and sitting.results_published_at else ""
-    key = key_of("mail", session_id, to.lower(), published)
+    key = report_key(session_id, to, sitting.results_published_at if sitting else None)
     claim = outbox.begin(key, "mail", session_id)
     if claim == "sent":
         return "sent before"
@@ -93,10 +95,7 @@ def mail_report(
         file = session_file(data, banks, "pdf")
         message = _message(settings, to, key)
         message["Subject"] = "Your oral examination: the report"
-        message.set_content(
-            "The results of your oral examination are published; the report is attached as a PDF.\n\n"
-            "Marks made by a program can be wrong: if you think that one is, ask your examiner to look at it.\n"
-        )
+        message.set_content(_body(url))
         message.add_attachment(file.content, maintype="application", subtype="pdf", filename=file.name)
         tried(lambda: _send(settings, to, message), tries=settings.delivery_tries, sleep=sleep)
     except DeliveryError as error:
@@ -110,6 +109,20 @@ def mail_report(
     outbox.sent(key)
     store.note(actor, "report.mailed", session_id)
     return "sent"
+
+
+def report_key(session_id: str, to: str, published_at: datetime | None) -> str:
+    """The key under which the outbox knows a mail: results that are published anew are mailed anew."""
+    return key_of("mail", session_id, to.lower(), published_at.isoformat() if published_at else "")
+
+
+def _body(url: str | None) -> str:
+    where = f"You can also read it here; the address opens your report only, so keep it to yourself:\n{url}\n\n"
+    return (
+        "The results of your oral examination are published; the report is attached as a PDF.\n\n"
+        f"{where if url else ''}"
+        "Marks made by a program can be wrong: if you think that one is, ask your examiner to look at it.\n"
+    )
 
 
 def send_test(settings: Settings, to: str, *, sleep: Sleep = time.sleep) -> str:

@@ -32,6 +32,14 @@ CREATE TABLE IF NOT EXISTS deliveries (
 )
 """
 
+_WAYS = """
+CREATE TABLE IF NOT EXISTS ways (
+    kind TEXT PRIMARY KEY,
+    target TEXT NOT NULL,
+    since TEXT NOT NULL
+)
+"""
+
 
 @dataclass(frozen=True)
 class DeliveryRow:
@@ -65,6 +73,7 @@ class Outbox:
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as connection:
             connection.execute(_TABLE)
+            connection.execute(_WAYS)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -115,14 +124,34 @@ class Outbox:
         self._set(key, "failed", problem[:300])
 
     def release(self, key: str) -> bool:
-        """Lets an uncertain delivery be sent again; whether there was one of that key."""
+        """Lets a delivery that is uncertain or was given up be sent again; whether there was one of that key."""
         with self._open() as connection:
             done = connection.execute(
-                "UPDATE deliveries SET state = 'failed', problem = 'released', changed_at = ?"
-                " WHERE key = ? AND state = 'sending'",
+                "UPDATE deliveries SET state = 'failed', tries = 0, problem = 'released', changed_at = ?"
+                " WHERE key = ? AND state IN ('sending', 'failed')",
                 (self._stamp(), key),
             )
             return done.rowcount > 0
+
+    def turned_on(self, kind: str, target: str) -> datetime:
+        """Since when a way out leads to this target: what was published earlier is not sent by itself."""
+        target = key_of(target)
+        with self._open() as connection:
+            row = connection.execute("SELECT target, since FROM ways WHERE kind = ?", (kind,)).fetchone()
+            if row is not None and row["target"] == target:
+                return datetime.fromisoformat(row["since"])
+            since = self._now().astimezone(UTC)
+            connection.execute(
+                "INSERT INTO ways VALUES (?, ?, ?)"
+                " ON CONFLICT (kind) DO UPDATE SET target = excluded.target, since = excluded.since",
+                (kind, target, since.isoformat()),
+            )
+            return since
+
+    def turned_off(self, kind: str) -> None:
+        """Notes that a way out is off; when it is turned on again, it begins anew."""
+        with self._open() as connection:
+            connection.execute("DELETE FROM ways WHERE kind = ?", (kind,))
 
     def rows(self, kind: str | None = None) -> list[DeliveryRow]:
         """Every delivery, newest first."""

@@ -17,13 +17,13 @@ from workbench.exam.model import MAX_POINTS
 from workbench.exam.report_data import KeyPointReport, QuestionReport, Report, ScenarioReport
 from workbench.exam.report_evidence import letter, pieces
 
-_VERDICTS = {
+VERDICTS = {
     "correct": ("Correct", "\u2713"),
     "partial": ("Partly correct", "\u25d0"),
     "incorrect": ("Incorrect", "\u2717"),
     "unmarked": ("Not marked", "\u2013"),
 }
-_STATUSES = {
+STATUSES = {
     "covered": ("Covered", "\u2713"),
     "contradicted": ("Contradicted", "\u2717"),
     "missing": ("Missing", "\u2013"),
@@ -88,7 +88,7 @@ def _time(seconds: float) -> str:
 def _summary(report: Report) -> str:
     counts = "".join(
         f"<li>{_badge(kind, f'{n} {label.lower()}', sign)}</li>"
-        for kind, (label, sign) in _VERDICTS.items()
+        for kind, (label, sign) in VERDICTS.items()
         if (n := report.count(None if kind == "unmarked" else kind)) or kind != "unmarked"  # type: ignore[arg-type]
     )
     facts = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in _facts(report))
@@ -151,7 +151,7 @@ def _chart(report: Report) -> str:
 
 def _bar(question: QuestionReport) -> str:
     kind = _verdict(question)
-    label, sign = _VERDICTS[kind]
+    label, sign = VERDICTS[kind]
     width = _POINTS_PER_BAR * (question.points or 0.0) / MAX_POINTS
     value = f"{_number(question.points)} of {MAX_POINTS}" if question.points is not None else "\u2013"
     return (
@@ -176,7 +176,7 @@ def _scenario(scenario: ScenarioReport, recording_url: str | None) -> str:
 
 def _question(question: QuestionReport, recording_url: str | None) -> str:
     kind = _verdict(question)
-    label, sign = _VERDICTS[kind]
+    label, sign = VERDICTS[kind]
     points = _number(question.points) if question.points is not None else "\u2013"
     asides = [
         "typed answer" if question.answer.typed else "",
@@ -188,38 +188,46 @@ def _question(question: QuestionReport, recording_url: str | None) -> str:
         f'<article id="question-{question.number}"><div class="top"><div>'
         f'<span class="number">Question {question.number}{aside}</span><h3>{escape(question.stem)}</h3></div>'
         f'<div class="score"><b>{points}<small> of {MAX_POINTS}</small></b>{_badge(kind, label, sign)}</div></div>'
-        f"<h4>Answer</h4>{_answer(question)}{_player(question, recording_url)}"
+        f"<h4>Answer</h4>{answer(question)}{_player(question, recording_url)}"
         f'<h4>Key points</h4><ul class="points">{_points(question)}</ul>'
         f"{_feedback(question)}"
         f'<h4>Model answer</h4><p class="model">{escape(question.model_answer)}</p></article>'
     )
 
 
-def _answer(question: QuestionReport) -> str:
+def answer(question: QuestionReport, *, empty: str = "empty", signs: bool = False) -> str:
+    """What was said to a question as HTML, its evidence marked; where nothing was, why.
+
+    Args:
+        question: The question.
+        empty: Class of the line that says that there is no answer.
+        signs: Whether the letters of the evidence carry the sign of its status.
+    """
     text = question.answer.text
     if not text.strip():
         reason = "The question was skipped." if question.answer.skipped else "No answer was given."
-        return f'<p class="empty">{reason}</p>'
-    return f"<blockquote>{highlighted(text, question.key_points)}</blockquote>"
+        return f'<p class="{empty}">{reason}</p>'
+    return f"<blockquote>{highlighted(text, question.key_points, signs=signs)}</blockquote>"
 
 
-def highlighted(text: str, key_points: tuple[KeyPointReport, ...]) -> str:
+def highlighted(text: str, key_points: tuple[KeyPointReport, ...], *, signs: bool = False) -> str:
     """An answer as HTML, with the quoted evidence marked and lettered by key point; escaped piece by piece."""
     out: list[str] = []
     for piece in pieces(text, key_points):
         words = escape(piece.text)
         if piece.status:
-            sup = f"<sup>{piece.letters}</sup>" if piece.letters else ""
+            sign = STATUSES[piece.status][1] if signs else ""
+            sup = f"<sup>{sign}{piece.letters}</sup>" if piece.letters else ""
             words = f'<mark class="{piece.status}" title="{escape(piece.label)}">{words}</mark>{sup}'
         out.append(words)
     return "".join(out)
 
 
 def _player(question: QuestionReport, recording_url: str | None) -> str:
-    answer = question.answer
-    if recording_url is None or answer.start_s is None or answer.end_s is None or not _is_safe(recording_url):
+    said = question.answer
+    if recording_url is None or said.start_s is None or said.end_s is None or not _is_safe(recording_url):
         return ""
-    source = f"{recording_url}#t={max(0.0, answer.start_s):.2f},{answer.end_s:.2f}"
+    source = f"{recording_url}#t={max(0.0, said.start_s):.2f},{said.end_s:.2f}"
     label = f"Recording of answer {question.number}"
     return f'<audio controls preload="none" src="{escape(source)}" aria-label="{label}"></audio>'
 
@@ -235,7 +243,7 @@ def _is_safe(url: str) -> bool:
 def _points(question: QuestionReport) -> str:
     rows = []
     for n, point in enumerate(question.key_points):
-        label, sign = _STATUSES[point.status] if question.verdict else _VERDICTS["unmarked"]
+        label, sign = STATUSES[point.status] if question.verdict else VERDICTS["unmarked"]
         kind = point.status if question.verdict else "unmarked"
         rows.append(
             f'<li><span class="letter">{letter(n)}</span>{_badge(kind, label, sign)}'

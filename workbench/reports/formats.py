@@ -46,6 +46,7 @@ def session_file(
     *,
     recording_url: str | None = None,
     paper: Paper = "a4",
+    full: bool = False,
 ) -> ReportFile:
     """One session's report as a file.
 
@@ -55,13 +56,14 @@ def session_file(
         kind: Format.
         recording_url: Where the recording can be played from (html, json).
         paper: Format of a PDF's pages.
+        full: With transcript and history of the marks, for educators (pdf).
 
     Raises:
         StoreError: The questions it was held with are not to be had.
         ReportFailed: The file could not be made.
     """
     if kind == "pdf":
-        content = session_pdf(reporting.build(data, banks), paper=paper)
+        content = session_pdf(reporting.build(data, banks), paper=paper, whole=data if full else None)
     elif kind == "xlsx":
         content = to_xlsx(tables_of([data], banks), made_at=datetime.now(UTC))
     else:
@@ -100,7 +102,12 @@ def file_name(data: SessionData, kind: str) -> str:
     """A name for the file; of the candidate it has the pseudonym only, file names travel far."""
     session = data.session
     parts = ("viva", session.discipline, session.area or "", session.pseudonym, f"{session.started_at:%Y-%m-%d}")
-    return re.sub(r"[^a-z0-9._-]+", "-", "-".join(part for part in parts if part).lower()) + f".{kind}"
+    return f"{plain_name(*parts)}.{kind}"
+
+
+def plain_name(*parts: str) -> str:
+    """Parts of a file's name in letters that any system takes."""
+    return re.sub(r"[^a-z0-9._-]+", "-", "-".join(part for part in parts if part).lower())
 
 
 def _json(value: object) -> str:

@@ -36,6 +36,16 @@ def whole_sessions(store: Store, **which: object) -> list[SessionData]:
     return [store.load_session(session.id) for session, _ in reversed(rows)]
 
 
+def cohort_vivas(store: Store, cohort_id: int) -> list[SessionData]:
+    """Everything kept of a cohort's vivas that ended, oldest first.
+
+    Raises:
+        NotFound: There is no such cohort.
+    """
+    rows = reversed(store.cohort_sessions(cohort_id))
+    return [store.load_session(row.session.id) for row in rows if row.session.status != "running"]
+
+
 def grades_of(
     rows: Iterable[tuple[SessionRow, ResultRow | None]],
     *,

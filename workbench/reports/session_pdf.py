@@ -9,6 +9,8 @@ from workbench.exam.model import MAX_POINTS
 from workbench.exam.report_data import QuestionReport, Report, ScenarioReport
 from workbench.exam.report_evidence import letter, pieces
 from workbench.reports.pdf import Paper, make_pdf
+from workbench.store.marking import marks_by_number, without_repeats
+from workbench.store.rows import MarkRow, SessionData, TurnRow
 
 SIGNS = {
     "correct": ("\u2713", "Correct"),
@@ -21,18 +23,59 @@ SIGNS = {
 }
 
 
-def session_pdf(report: Report, *, made_at: datetime | None = None, paper: Paper = "a4") -> bytes:
+def session_pdf(
+    report: Report, *, made_at: datetime | None = None, paper: Paper = "a4", whole: SessionData | None = None
+) -> bytes:
     """The report as a tagged PDF.
 
     Args:
         report: What it says.
         made_at: The date the file bears, now when left out.
         paper: Its format.
+        whole: The session it is of, for the educators' copy: with transcript and history of the marks.
 
     Raises:
         ReportFailed: The document could not be set.
     """
-    return make_pdf("session", session_data(report), made_at=made_at or datetime.now(UTC), paper=paper)
+    data = session_data(report)
+    if whole is not None:
+        data |= educators_part(whole)
+    return make_pdf("session", data, made_at=made_at or datetime.now(UTC), paper=paper)
+
+
+def educators_part(data: SessionData) -> dict[str, Any]:
+    """What the educators' copy shows beside the report."""
+    history = []
+    for number_, marks in sorted(marks_by_number(data.marks).items()):
+        told = without_repeats(marks)
+        if len(told) > 1:
+            history.append({"number": str(number_), "marks": [_mark(mark) for mark in reversed(told)]})
+    return {"for_educators": True, "history": history, "transcript": [_turn(turn) for turn in data.turns]}
+
+
+def _mark(mark: MarkRow) -> dict[str, str]:
+    sign, word = SIGNS[mark.evaluation.verdict]
+    judge = mark.rater == "judge"
+    return {
+        "at": f"{mark.created_at:%Y-%m-%d %H:%M}",
+        "who": f"the judge, sure to {100 * mark.evaluation.confidence:.0f} %" if judge else mark.rater,
+        "verdict": mark.evaluation.verdict,
+        "sign": sign,
+        "word": word,
+        "points": number(mark.evaluation.points),
+        "reason": "undo: back to this mark" if mark.restores_id is not None else mark.reason or "",
+    }
+
+
+def _turn(turn: TurnRow) -> dict[str, str]:
+    heard = turn.heard_text if turn.interrupted and turn.heard_text is not None else turn.text
+    notes = [note for note, on in (("typed", turn.typed), ("interrupted", turn.interrupted)) if on]
+    return {
+        "at": clock(turn.start_s),
+        "who": "Candidate" if turn.role == "candidate" else "Examiner",
+        "text": turn.corrected_text or heard,
+        "note": ", ".join(notes),
+    }
 
 
 def session_data(report: Report) -> dict[str, Any]:
@@ -57,6 +100,9 @@ def session_data(report: Report) -> dict[str, Any]:
         "facts": _facts(report),
         "notes": _notes(report),
         "scenarios": [_scenario(scenario) for scenario in report.scenarios],
+        "for_educators": False,
+        "history": [],
+        "transcript": [],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -168,6 +169,12 @@ class Archive(Database):
         """Adds an entry to the audit log (an export, a login); identifiers and numbers only."""
         with self._writing() as connection:
             self._audit(connection, actor, action, subject, detail)
+
+    def deleted_sessions(self, session_ids: Sequence[str]) -> tuple[str, ...]:
+        """Which of these sessions are not there, or not any more; in the order given."""
+        with self._reading() as connection:
+            there = set(connection.execute(select(Sessions.id).where(Sessions.id.in_(session_ids))).scalars())
+        return tuple(session_id for session_id in session_ids if session_id not in there)
 
     def delete_session(self, session_id: str, *, actor: str = "system") -> int:
         """Deletes a session with everything said in it and its recordings; the audit log keeps that it was done.

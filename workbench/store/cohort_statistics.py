@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -180,6 +181,22 @@ def quadratic_weighted_kappa(first: Sequence[float], second: Sequence[float]) ->
     """
     rows = np.column_stack([first, second, np.zeros(len(first))])
     return float(_kappa(*_sums(rows)[:6, None]))
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and half the width of its 95 % interval by Student's t; None for fewer than two values.
+
+    >>> mean, half = mean_interval([1.0, 2.0, 3.0])
+    >>> mean, round(half, 3)
+    (2.0, 2.484)
+    """
+    from scipy.stats import t
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return mean, float(t.ppf(0.975, len(values) - 1)) * error
 
 
 def _sums(rows: np.ndarray) -> np.ndarray:

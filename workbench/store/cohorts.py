@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, false, func, insert, select, update
 
 from workbench.store.archive import Archive
 from workbench.store.candidate_csv import CandidateDraft, CandidateList, RowProblem, read_candidates
@@ -81,16 +81,8 @@ class CohortRolls(Archive):
         """
         with self._reading() as connection:
             _cohort(connection, cohort_id)
-            query = select(Sittings.session_id).where(Sittings.cohort_id == cohort_id)
-            session_ids = list(connection.execute(query).scalars()) if with_sessions else []
-        for session_id in session_ids:
-            self.delete_session(session_id, actor=actor)
-        with self._writing() as connection:
-            connection.execute(delete(Cohorts).where(Cohorts.id == cohort_id))
-            detail = {"n_sessions": len(session_ids)}
-            self._audit(connection, actor, "cohort.deleted", f"cohort:{cohort_id}", detail)
-        self._empty_write_ahead_log()
-        return len(session_ids)
+        sat = Sittings.cohort_id == cohort_id if with_sessions else false()
+        return self._delete_with(sat, Cohorts, cohort_id, "cohort", actor)
 
     def list_candidates(self, cohort_id: int) -> tuple[CandidateRow, ...]:
         """The candidates of a cohort, by name.
@@ -156,14 +148,19 @@ class CohortRolls(Archive):
         """
         with self._reading() as connection:
             candidate_row(connection, candidate_id)
-            query = select(Sittings.session_id).where(Sittings.candidate_id == candidate_id)
-            session_ids = list(connection.execute(query).scalars())
+        return self._delete_with(Sittings.candidate_id == candidate_id, Candidates, candidate_id, "candidate", actor)
+
+    def _delete_with(
+        self, sat: ColumnElement[bool], table: type[Cohorts] | type[Candidates], row_id: int, what: str, actor: str
+    ) -> int:
+        """Deletes the vivas that fit, then a row with all that hangs on it; returns how many vivas there were."""
+        with self._reading() as connection:
+            session_ids = list(connection.execute(select(Sittings.session_id).where(sat)).scalars())
         for session_id in session_ids:
             self.delete_session(session_id, actor=actor)
         with self._writing() as connection:
-            connection.execute(delete(Candidates).where(Candidates.id == candidate_id))
-            detail = {"n_sessions": len(session_ids)}
-            self._audit(connection, actor, "candidate.deleted", f"candidate:{candidate_id}", detail)
+            connection.execute(delete(table).where(table.id == row_id))
+            self._audit(connection, actor, f"{what}.deleted", f"{what}:{row_id}", {"n_sessions": len(session_ids)})
         self._empty_write_ahead_log()
         return len(session_ids)
 

@@ -5,6 +5,7 @@ Nothing is changed: an override is a further row of `evaluations`, and so is an 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from sqlalchemy import Connection, func, select
@@ -260,3 +261,23 @@ def _checked_reason(reason: str) -> str:
     if not 1 <= len(reason) <= MAX_REASON:
         raise StoreError(f"the reason has {len(reason)} characters; an override needs one of 1 to {MAX_REASON}")
     return reason
+
+
+def marks_by_number(marks: Sequence[MarkRow]) -> dict[int, list[MarkRow]]:
+    """Marks of each question, in the order they were given."""
+    found: dict[int, list[MarkRow]] = {}
+    for mark in marks:
+        found.setdefault(mark.number, []).append(mark)
+    return found
+
+
+def without_repeats(history: Sequence[MarkRow]) -> list[MarkRow]:
+    """The marks without those the judge gave again as they were: an exam's are given once more when it ends."""
+    kept: list[MarkRow] = []
+    for mark in history:
+        before = kept[-1] if kept else None
+        if before is not None and before.rater == mark.rater == "judge" and before.evaluation == mark.evaluation:
+            kept[-1] = mark
+        else:
+            kept.append(mark)
+    return kept

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from workbench.store import reading
 from workbench.store.cohorts import candidate_rows
@@ -50,18 +51,7 @@ class Publishing(Database):
             SessionNotFound: One is not there.
             StoreError: One is still running.
         """
-        now = self._now()
-        with self._writing() as connection:
-            _require_ended(connection, session_ids)
-            fresh = _with_publication(connection, session_ids, published=False)
-            connection.execute(
-                update(Sittings)
-                .where(Sittings.session_id.in_(fresh))
-                .values(results_published_at=now, published_by=actor)
-            )
-            for session_id in fresh:
-                self._audit(connection, actor, "results.published", session_id, {})
-            return fresh
+        return self._set_publication(session_ids, actor, "results.published", self._now())
 
     def hide_results(self, session_ids: Sequence[str], *, actor: str) -> tuple[str, ...]:
         """Takes a publication back; what a candidate has seen or saved they keep.
@@ -72,17 +62,22 @@ class Publishing(Database):
         Raises:
             SessionNotFound: One is not there.
         """
+        return self._set_publication(session_ids, actor, "results.hidden", None)
+
+    def _set_publication(
+        self, session_ids: Sequence[str], actor: str, action: str, published_at: datetime | None
+    ) -> tuple[str, ...]:
         with self._writing() as connection:
             _require_ended(connection, session_ids)
-            shown = _with_publication(connection, session_ids, published=True)
+            changed = _with_publication(connection, session_ids, published=published_at is None)
             connection.execute(
                 update(Sittings)
-                .where(Sittings.session_id.in_(shown))
-                .values(results_published_at=None, published_by=None)
+                .where(Sittings.session_id.in_(changed))
+                .values(results_published_at=published_at, published_by=None if published_at is None else actor)
             )
-            for session_id in shown:
-                self._audit(connection, actor, "results.hidden", session_id, {})
-            return shown
+            for session_id in changed:
+                self._audit(connection, actor, action, session_id, {})
+            return changed
 
     def cohort_sessions(self, cohort_id: int) -> tuple[CohortSession, ...]:
         """The vivas that came from a cohort's links, newest first.
@@ -93,30 +88,12 @@ class Publishing(Database):
         with self._reading() as connection:
             if connection.execute(select(Cohorts.id).where(Cohorts.id == cohort_id)).first() is None:
                 raise NotFound("cohort", cohort_id)
-            sittings = [
-                SittingRow(**row._mapping)
-                for row in connection.execute(
-                    select(*_COLUMNS)
-                    .join(Sessions, Sessions.id == Sittings.session_id)
-                    .where(Sittings.cohort_id == cohort_id)
-                    .order_by(Sessions.started_at.desc(), Sessions.id)
-                )
-            ]
-            ids = [sitting.session_id for sitting in sittings]
-            sessions = reading.session_rows(connection, ids)
-            results = reading.result_rows(connection, ids)
-            counts = _mark_counts(connection, ids)
-            people = candidate_rows(connection, {row.candidate_id for row in sittings if row.candidate_id is not None})
-            return tuple(
-                CohortSession(
-                    sessions[row.session_id],
-                    results.get(row.session_id),
-                    row,
-                    None if row.candidate_id is None else people.get(row.candidate_id),
-                    *counts.get(row.session_id, (0, 0)),
-                )
-                for row in sittings
-            )
+            return _sessions_where(connection, Sittings.cohort_id == cohort_id)
+
+    def published_since(self, since: datetime) -> tuple[CohortSession, ...]:
+        """The vivas from links whose results were published at or after a moment and still are, newest first."""
+        with self._reading() as connection:
+            return _sessions_where(connection, Sittings.results_published_at >= since)
 
     def note_access(self, actor: str, session_id: str, what: str) -> None:
         """Keeps in the audit log that an educator read a session: `what` is `detail`, `report`, `audio` or `export`."""
@@ -140,6 +117,33 @@ def _with_publication(connection: Connection, session_ids: Sequence[str], *, pub
         Sittings.session_id.in_(session_ids), column.is_not(None) if published else column.is_(None)
     )
     return tuple(connection.execute(query.order_by(Sittings.session_id)).scalars())
+
+
+def _sessions_where(connection: Connection, condition: ColumnElement[bool]) -> tuple[CohortSession, ...]:
+    sittings = [
+        SittingRow(**row._mapping)
+        for row in connection.execute(
+            select(*_COLUMNS)
+            .join(Sessions, Sessions.id == Sittings.session_id)
+            .where(condition)
+            .order_by(Sessions.started_at.desc(), Sessions.id)
+        )
+    ]
+    ids = [sitting.session_id for sitting in sittings]
+    sessions = reading.session_rows(connection, ids)
+    results = reading.result_rows(connection, ids)
+    counts = _mark_counts(connection, ids)
+    people = candidate_rows(connection, {row.candidate_id for row in sittings if row.candidate_id is not None})
+    return tuple(
+        CohortSession(
+            sessions[row.session_id],
+            results.get(row.session_id),
+            row,
+            None if row.candidate_id is None else people.get(row.candidate_id),
+            *counts.get(row.session_id, (0, 0)),
+        )
+        for row in sittings
+    )
 
 
 def _mark_counts(connection: Connection, session_ids: Sequence[str]) -> dict[str, tuple[int, int]]:

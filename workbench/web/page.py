@@ -19,6 +19,9 @@ from workbench.web.routes import STATIC_DIR, static_url
 logger = logging.getLogger(__name__)
 
 TITLE = "Viva Workbench"
+OFFERED_FIRST = "medical"
+"""The discipline the page opens with, where there is one of that key."""
+
 ASK_ME = ""
 """Value of the area list that lets the candidate choose with the examiner."""
 
@@ -78,7 +81,7 @@ def build_page(
     """
     if not banks:
         raise ValueError("no question bank was found; the page needs at least one (see VIVA_BANKS_DIR)")
-    first = next(iter(banks))
+    first = OFFERED_FIRST if OFFERED_FIRST in banks else next(iter(banks))
     with VivaPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         _static(_HEADER)
         with gr.Row(elem_id="viva-page", equal_height=False):

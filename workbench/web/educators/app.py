@@ -35,6 +35,7 @@ TABS = (
     ("Live", "live"),
     ("People and links", "people"),
     ("Banks", "banks"),
+    ("Delivery", "delivery"),
 )
 """Title and module of each page; a module has `build(context)`, called inside its tab."""
 

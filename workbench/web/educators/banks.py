@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from workbench.web.educators import bank_drafts, browser
 from workbench.web.educators.bank_view import bank_card, evidence, preview_card, question_card
 from workbench.web.educators.context import QUIET, Context
 from workbench.web.educators.tables import note
+from workbench.web.educators.voice import audio
 
 DRAFT = "draft:"
 FORMATS = [
@@ -184,12 +184,6 @@ def _import(context: Context) -> None:
     save.click(on(keep), held, [told, held, save], **QUIET)
     for kind, button in zip(("yaml", "csv", "xlsx"), templates, strict=True):
         button.click(on(template_file(kind)), None, file, **QUIET).success(None, file, None, js=browser.DOWNLOAD)
-
-
-def audio(wav: bytes) -> str:
-    """A player that begins at once; the sound is part of the page and of no file."""
-    sound = base64.b64encode(wav).decode()
-    return f'<audio controls autoplay aria-label="The question as spoken" src="data:audio/wav;base64,{sound}"></audio>'
 
 
 def _bank(context: Context, key: str | None) -> Bank:

@@ -11,8 +11,10 @@ import gradio as gr
 from workbench.store.cohort_statistics import Agreement, ItemStatistics
 from workbench.store.errors import StoreError
 from workbench.store.logins import Identity
-from workbench.web.educators import browser, plots
+from workbench.web.educators import browser, cohort_files, plots
 from workbench.web.educators.context import QUIET, Context
+from workbench.web.educators.delivery import follows
+from workbench.web.educators.tables import note
 
 ALL = 0
 _FEW = 2
@@ -26,21 +28,21 @@ def build(context: Context) -> None:
     drawn = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="cohort-plots")
     with gr.Row(elem_classes="e-actions"):
         publish = gr.Button("Publish all results", variant="primary", elem_id="cohort-publish")
+    downloads = cohort_files.build(context, cohort)
     exports = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="cohort-exports")
-    with gr.Accordion("Delete this cohort", open=False):
-        vivas_too = gr.Checkbox(False, label="Its vivas and recordings too; otherwise they stay under pseudonyms")
-        name = gr.Textbox(
-            label="Type the cohort's name to confirm",
-            info="Its candidates and links are deleted. This cannot be undone.",
-            elem_id="cohort-delete-name",
+    with gr.Accordion("Delete this cohort", open=False, visible=False, elem_id="cohort-deletion") as deletion:
+        goes = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="cohort-goes")
+        vivas_too = gr.Checkbox(
+            False, label="Its vivas and recordings too; otherwise they stay, as nobody's", elem_id="cohort-vivas-too"
         )
+        name = gr.Textbox(label="Type the cohort's name to confirm", elem_id="cohort-delete-name")
         delete = gr.Button("Delete the cohort", variant="stop", elem_id="cohort-delete")
     with gr.Accordion("Retention: what is due for deletion", open=False):
         days = gr.Slider(0, 90, value=0, step=1, label="Look this many days ahead")
         look = gr.Button("Dry run: show what would go", elem_id="retention-look")
         due = gr.HTML(apply_default_css=False, js_on_load=None, elem_id="retention-due")
 
-    shown = [summary, drawn, exports, publish, delete]
+    shown = [summary, drawn, exports, publish, deletion, goes, *downloads]
 
     def choices(wanted: int) -> Any:
         found = context.store.list_cohorts()
@@ -56,7 +58,9 @@ def build(context: Context) -> None:
             _plots(context, chosen),
             _exports(chosen),
             gr.update(interactive=waiting > 0, value=f"Publish all results ({waiting})"),
-            gr.update(interactive=chosen is not None),
+            gr.update(visible=chosen is not None),
+            "" if chosen is None else _goes(context, chosen),
+            *cohort_files.usable(chosen, any_ended=_n_ended(context, chosen) > 0),
         ]
 
     def start(who: Identity, cohort_id: int) -> list[Any]:
@@ -68,7 +72,7 @@ def build(context: Context) -> None:
         if not held:
             raise StoreError("no ended viva is waiting to be published here")
         done = context.store.publish_results(held, actor=who.login)
-        gr.Info(f"{len(done)} results were published.")
+        gr.Info(f"{len(done)} results were published.{follows(context.settings)}")
         return show(who, cohort_id)
 
     def remove(who: Identity, cohort_id: int, typed: str, with_vivas: bool) -> list[Any]:
@@ -103,6 +107,23 @@ def _held(context: Context, cohort_id: int | None) -> list[str]:
 def _publication(context: Context, cohort_id: int | None) -> tuple[int, int]:
     cohorts = [cohort_id] if cohort_id is not None else [one.id for one in context.store.list_cohorts()]
     return len(_held(context, cohort_id)), sum(len(context.store.cohort_sessions(one)) for one in cohorts)
+
+
+def _n_ended(context: Context, cohort_id: int | None) -> int:
+    if cohort_id is None:
+        return context.store.session_overview(limit=1, status="finished")[1]
+    return sum(row.session.status != "running" for row in context.store.cohort_sessions(cohort_id))
+
+
+def _goes(context: Context, cohort_id: int) -> str:
+    row = context.store.load_cohort(cohort_id)
+    n_links = len(context.store.list_invitations(cohort_id=cohort_id))
+    return note(
+        f"Deletes {row.n_candidates} candidates with names and addresses and {n_links} links of {row.name}, and with"
+        f" the box ticked its {row.n_sessions} vivas with everything said in them, their marks and recordings. This"
+        " cannot be undone.",
+        "bad",
+    )
 
 
 def _summary(context: Context, cohort_id: int | None, waiting: int, total: int) -> str:

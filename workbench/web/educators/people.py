@@ -13,25 +13,22 @@ import gradio as gr
 from workbench.exam.items import Bank
 from workbench.store import bank_snapshot
 from workbench.store.candidate_csv import MAX_CHARS, TEMPLATE
-from workbench.store.cohorts import Imported
 from workbench.store.errors import StoreError
 from workbench.store.logins import Identity
-from workbench.store.rows_educators import CandidateRow, InvitationRow
+from workbench.store.rows_educators import CohortSession
 from workbench.web.educators import browser
 from workbench.web.educators.context import QUIET, Context
-from workbench.web.educators.tables import Markup, badge, note, table, when
+from workbench.web.educators.people_view import (
+    candidates_table,
+    import_preview,
+    link_entry,
+    link_name,
+    links_table,
+)
+from workbench.web.educators.tables import note, when
 
 ANY_AREA = ""
 MODES = [("Exam: feedback at the end", "exam"), ("Practice: feedback after each answer", "practice")]
-STATES = {
-    "open": ("open", "good"),
-    "not_yet": ("not open yet", "plain"),
-    "expired": ("expired", "bad"),
-    "used": ("used up", "plain"),
-    "revoked": ("revoked", "bad"),
-}
-MAX_NAMED = 12
-"""Names that a preview lists of each kind; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,11 @@ def build(context: Context) -> None:
         )
         make_cohort = gr.Button("Make cohort", elem_id="edu-make-cohort", scale=1, min_width=120)
     candidates = _html("edu-candidates")
+    with gr.Accordion("Delete a candidate", open=False, visible=False, elem_id="edu-candidate-deletion") as deletion:
+        gone = gr.Dropdown(label="Candidate", choices=[], value=None, elem_id="edu-candidate-gone")
+        goes = _html("edu-candidate-goes")
+        sure = gr.Checkbox(False, label="I have read what will be deleted", elem_id="edu-candidate-sure")
+        delete = gr.Button("Delete the candidate", variant="stop", elem_id="edu-candidate-delete")
 
     _part("Add candidates", "Upload a list or paste it; rows of people already there are brought up to date.")
     with gr.Row(equal_height=False):
@@ -117,12 +119,16 @@ def build(context: Context) -> None:
         now = datetime.now(UTC)
         return [
             candidates_table(people) if cohort_id else note("Make a cohort to begin with."),
+            gr.update(visible=bool(people)),
+            gr.update(choices=[(person.name, person.id) for person in people], value=None),
+            "",
+            False,
             gr.update(choices=[(person.name, person.id) for person in people], value=[]),
             links_table(made_links, context.banks, now),
             gr.update(choices=[(link_name(row), row.id) for row in made_links if row.revoked_at is None], value=[]),
         ]
 
-    shown = [candidates, chosen, links, picked]
+    shown = [candidates, deletion, gone, goes, sure, chosen, links, picked]
 
     def look(who: Identity, cohort_id: int | None, key: str | None) -> list[Any]:
         banks = context.banks
@@ -165,6 +171,21 @@ def build(context: Context) -> None:
         listed = [link_entry(one.invitation, one.token) for one in new]
         return [json.dumps({"cohort": _cohort(cohort_id), "links": listed}), *shown_of(cohort_id)]
 
+    def what_goes(who: Identity, candidate_id: int | None) -> list[Any]:
+        return ["" if candidate_id is None else goes_with(context, candidate_id), False]
+
+    def delete_one(who: Identity, cohort_id: int | None, candidate_id: int | None, agreed: bool) -> list[Any]:
+        if candidate_id is None:
+            raise StoreError("no candidate is chosen")
+        if not agreed:
+            raise StoreError("tick the box first: a deleted candidate cannot be brought back")
+        running = [row for row in _vivas_of(context, candidate_id) if row.session.status == "running"]
+        if running:
+            raise StoreError("this candidate's viva is still running; delete them when it has ended")
+        n = store.delete_candidate(candidate_id, actor=who.login)
+        gr.Info(f"Deleted, and {n} vivas with their recordings.")
+        return [cohorts_now(cohort_id), *shown_of(cohort_id)]
+
     def template_file(who: Identity) -> str:
         return browser.file_for_browser("candidates.csv", TEMPLATE.encode(), "text/csv")
 
@@ -193,6 +214,8 @@ def build(context: Context) -> None:
         # the tokens leave the page's state as soon as they are drawn
         done.success(None, made, None, js=browser.SHOW_LINKS).then(lambda: "", None, made, **QUIET)
     revoke.click(on(withdraw), [cohort, picked], shown, **QUIET)
+    gone.input(on(what_goes), gone, [goes, sure], **QUIET)
+    delete.click(on(delete_one), [cohort, gone, sure], [cohort, *shown], **QUIET)
 
 
 def make_invitations(context: Context, cohort_id: int, form: LinkForm, actor: str) -> Any:
@@ -225,82 +248,22 @@ def make_invitations(context: Context, cohort_id: int, form: LinkForm, actor: st
     )
 
 
-def candidates_table(people: Sequence[CandidateRow]) -> str:
-    """The candidates with what was arranged for each."""
-    rows = [(person.name, person.email, person.external_id, accommodations(person)) for person in people]
-    empty = "Nobody is in this cohort yet: add a list below."
-    return table(("Name", "E-mail", "Id", "Arranged"), rows, caption="Candidates of the cohort", empty=empty)
+def goes_with(context: Context, candidate_id: int) -> str:
+    """What is deleted with a candidate, counted."""
+    person = context.store.load_candidate(candidate_id)
+    n_links = len(context.store.list_invitations(candidate_id=candidate_id))
+    vivas = _vivas_of(context, candidate_id)
+    held = "" if not vivas else f" The last one was held on {when(max(row.session.started_at for row in vivas))}."
+    return note(
+        f"Deletes {person.name} with address, id and what was arranged, {n_links} links, and {len(vivas)} vivas with"
+        f" everything said in them, their marks and recordings.{held} This cannot be undone.",
+        "bad",
+    )
 
 
-def accommodations(person: CandidateRow) -> str:
-    """What was arranged for a candidate, in words."""
-    parts = []
-    if person.extra_time > 1:
-        parts.append(f"time × {person.extra_time:g}")
-    parts += [word for flag, word in ((person.typed_answers, "typed answers"), (person.slower_voice, "slower voice"),
-                                      (not person.captions, "no captions")) if flag]  # fmt: skip
-    return ", ".join(parts)
-
-
-def import_preview(found: Imported) -> str:
-    """What becomes of each row of a list, or became of it."""
-    would = "" if found.saved else "to be "
-    verbs = (f"{would}added", f"{would}brought up to date", "unchanged")
-    parts = []
-    for verb, names in zip(verbs, (found.added, found.updated, found.unchanged), strict=True):
-        if names:
-            more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-            parts.append(f"{len(names)} {verb}: {', '.join(names[:MAX_NAMED])}{more}.")
-    first = "Saved." if found.saved else "Nothing is saved yet."
-    lines = note(" ".join([first, *(parts or ["No row would change anything."])]), "good" if found.saved else "plain")
-    if found.ignored:
-        lines += note(f"Columns that are not used: {', '.join(found.ignored)}.", "mid")
-    if found.problems:
-        n_problems = len(found.problems)
-        counted = "1 row does not fit and is left out:" if n_problems == 1 else f"{n_problems} rows do not fit:"
-        lines += note(counted, "bad")
-        rows = [(problem.line, problem.name, problem.reason) for problem in found.problems]
-        lines += table(("Line", "Name", "What to mend"), rows, caption="Rows that do not fit", empty="")
-    return lines
-
-
-def links_table(links: Sequence[InvitationRow], banks: Any, now: datetime) -> str:
-    """The links of a cohort with the state of each."""
-    rows = []
-    for link in links:
-        word, kind = STATES[link.state(now)]
-        if word == "open":
-            word = "unused" if link.attempts_used == 0 else "open"
-        bank: Bank | None = banks.get(link.discipline)
-        areas = {} if bank is None else {area.key: area.title for area in bank.areas}
-        area = "area of their choice" if link.area is None else areas.get(link.area, link.area)
-        window = " – ".join(part for part in (when(link.opens_at), when(link.closes_at)) if part) or "no limit"
-        if link.closes_at is None and link.opens_at is not None:
-            window = f"from {window}"
-        elif link.opens_at is None and link.closes_at is not None:
-            window = f"until {window}"
-        rows.append(
-            (
-                link.candidate_name or "whoever has it",
-                f"{link.discipline if bank is None else bank.title}: {area}",
-                link.mode,
-                window,
-                f"{link.attempts_used} of {link.attempts_allowed}",
-                Markup(badge(word, kind)),
-            )
-        )
-    headings = ("Candidate", "Viva", "Mode", "Window", "Attempts used", "State")
-    return table(headings, rows, caption="Links of the cohort", empty="No links were made for this cohort yet.")
-
-
-def link_name(row: InvitationRow) -> str:
-    """A link among others."""
-    return f"{row.candidate_name or 'whoever has it'}, {row.area or row.discipline} (no. {row.id})"
-
-
-def link_entry(row: InvitationRow, token: str) -> dict[str, str]:
-    """A new link for the script that shows it."""
-    return {"name": row.candidate_name or "whoever has it", "email": row.candidate_email or "", "token": token}
+def _vivas_of(context: Context, candidate_id: int) -> list[CohortSession]:
+    cohort_id = context.store.load_candidate(candidate_id).cohort_id
+    return [row for row in context.store.cohort_sessions(cohort_id) if row.sitting.candidate_id == candidate_id]
 
 
 def _areas(bank: Bank | None) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.store.cohort_statistics import Agreement, ItemStatistics
+from workbench.store.cohort_statistics import Agreement, ItemStatistics, mean_interval
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _INK, _SOFT, _PAPER = "#010203", "#040506", "#070809"
@@ -137,22 +137,6 @@ def time_used(minutes: Sequence[float], by_question: Mapping[int, Sequence[float
 
     whole = f"A viva took {np.median(minutes):.0f} min (median of {len(minutes)}). " if minutes else ""
     return _figure("Time used", f"{whole}Diamonds: medians; bars: the middle half; dots: answers.", draw, height=2.7)
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and half the width of its 95 % interval by Student's t; None for fewer than two values.
-
-    >>> mean, half = mean_interval([1.0, 2.0, 3.0])
-    >>> mean, round(half, 3)
-    (2.0, 2.484)
-    """
-    from scipy.stats import t
-
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, None
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return mean, float(t.ppf(0.975, len(values) - 1)) * error
 
 
 def fisher_interval(r: float, n: int) -> tuple[float, float]:

@@ -8,28 +8,27 @@ from datetime import datetime
 from html import escape
 from urllib.parse import urlencode
 
-from workbench.exam.report_data import KeyPointReport, QuestionReport, Report
-from workbench.exam.report_evidence import letter, pieces
+from workbench.exam.report_data import QuestionReport, Report
+from workbench.exam.report_evidence import letter
+from workbench.exam.report_page import STATUSES, VERDICTS, answer
+from workbench.store.marking import without_repeats
 from workbench.store.rows import MarkRow, SessionData, TurnRow
 from workbench.store.rows_educators import SittingRow
 
-VERDICTS = {
-    "correct": ("Correct", "\u2713"),
-    "partial": ("Partly correct", "\u25d0"),
-    "incorrect": ("Incorrect", "\u2717"),
-    "unmarked": ("Not marked", "\u2013"),
-}
-STATUSES = {
-    "covered": ("Covered", "\u2713"),
-    "contradicted": ("Contradicted", "\u2717"),
-    "missing": ("Missing", "\u2013"),
-}
 PUBLICATION = {
     "published": ("Published", "\u2713", "correct"),
     "held": ("Not published", "\u25f7", "partial"),
     "open": ("Shown at once", "\u2022", "unmarked"),
 }
-DOWNLOADS = (("Report", "html"), ("PDF", "pdf"), ("CSV", "csv"), ("XLSX", "xlsx"), ("JSON", "json"))
+DOWNLOADS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("Report", "report.html", {}),
+    ("PDF", "report.pdf", {}),
+    ("PDF with transcript", "report.pdf", {"full": "true"}),
+    ("CSV", "report.csv", {}),
+    ("XLSX", "report.xlsx", {}),
+    ("JSON", "report.json", {}),
+)
+"""Label, file and options of each download."""
 
 
 def badge(kind: str, label: str, sign: str) -> str:
@@ -76,9 +75,9 @@ def head(data: SessionData, report: Report, sitting: SittingRow | None, token: s
     session, result = data.session, data.result
     score = "\u2013" if result is None else f"{result.score:g}<small> of {result.max_score:g}</small>"
     links = "".join(
-        f'<a href="{_file(session.id, f"report.{kind}", token)}" {"target=_blank" if kind == "html" else "download"}>'
-        f"{label}</a>"
-        for label, kind in DOWNLOADS
+        f'<a href="{_file(session.id, name, token, **options)}" '
+        f"{'target=_blank' if name.endswith('html') else 'download'}>{label}</a>"
+        for label, name, options in DOWNLOADS
     )
     facts = [
         ("Candidate", f"{session.candidate_name or 'unnamed'} ({session.pseudonym})"),
@@ -103,8 +102,8 @@ def head(data: SessionData, report: Report, sitting: SittingRow | None, token: s
     )
 
 
-def _file(session_id: str, name: str, token: str) -> str:
-    return escape(f"../api/sessions/{session_id}/{name}?{urlencode({'token': token})}", quote=True)
+def _file(session_id: str, name: str, token: str, **options: str) -> str:
+    return escape(f"../api/sessions/{session_id}/{name}?{urlencode({'token': token, **options})}", quote=True)
 
 
 # ---- player ----
@@ -198,44 +197,24 @@ def question_card(
             f"</meter> {percent} % sure</span>"
         )
     top = f'<p class="e-over">{escape(title)}</p>' if title else ""
+    said = answer(question, empty="e-empty", signs=True)
     return (
         f'<article class="e-question">{top}<div class="e-question-top"><div><p class="e-over">Question '
         f"{question.number} \u00b7 {escape(question.question_id)}</p><h3>{escape(question.stem)}</h3></div>"
         f'<div class="e-score"><b>{points}<small> of 10</small></b>{verdict_badge(question.verdict)}</div></div>'
         f'<p class="e-by">{f"Mark by {escape(by)}. " if by else ""}{sure}</p>'
-        f"<h4>What was said</h4>{_answer(question)}{_sound(question, session_id, token)}"
+        f"<h4>What was said</h4>{said}{_sound(question, session_id, token)}"
         f'<h4>Key points</h4><ul class="e-points">{_points(question)}</ul>'
         f"<details><summary>Model answer</summary><p>{escape(question.model_answer)}</p></details>"
         f"{history_of(history)}</article>"
     )
 
 
-def _answer(question: QuestionReport) -> str:
-    text = question.answer.text
-    if not text.strip():
-        reason = "The question was skipped." if question.answer.skipped else "No answer was given."
-        return f'<p class="e-empty">{reason}</p>'
-    return f"<blockquote>{highlighted(text, question.key_points)}</blockquote>"
-
-
-def highlighted(text: str, key_points: tuple[KeyPointReport, ...]) -> str:
-    """An answer with its evidence marked by colour, by a sign, and by the letter of the key point."""
-    out: list[str] = []
-    for piece in pieces(text, key_points):
-        words = escape(piece.text)
-        if piece.status:
-            sign = STATUSES[piece.status][1]
-            sup = f"<sup>{sign}{piece.letters}</sup>" if piece.letters else ""
-            words = f'<mark class="{piece.status}" title="{escape(piece.label, quote=True)}">{words}</mark>{sup}'
-        out.append(words)
-    return "".join(out)
-
-
 def _sound(question: QuestionReport, session_id: str, token: str | None) -> str:
-    answer = question.answer
-    if token is None or answer.start_s is None or answer.end_s is None or answer.typed:
+    said = question.answer
+    if token is None or said.start_s is None or said.end_s is None or said.typed:
         return ""
-    place = f"{_file(session_id, 'audio', token)}#t={max(0.0, answer.start_s):.2f},{answer.end_s:.2f}"
+    place = f"{_file(session_id, 'audio', token)}#t={max(0.0, said.start_s):.2f},{said.end_s:.2f}"
     return (
         f'<audio controls preload="none" src="{place}" aria-label="Recording of the answer to question'
         f' {question.number}"></audio>'
@@ -255,24 +234,12 @@ def _points(question: QuestionReport) -> str:
     return "".join(rows)
 
 
-def _without_repeats(history: Sequence[MarkRow]) -> list[MarkRow]:
-    """The marks without those the judge gave again as they were: an exam's are given once more when it ends."""
-    kept: list[MarkRow] = []
-    for mark in history:
-        before = kept[-1] if kept else None
-        if before is not None and before.rater == mark.rater == "judge" and before.evaluation == mark.evaluation:
-            kept[-1] = mark
-        else:
-            kept.append(mark)
-    return kept
-
-
 def history_of(history: Sequence[MarkRow]) -> str:
     """Every mark of a question, the last one first."""
     if not history:
         return '<p class="e-empty">No mark yet.</p>'
     rows = []
-    history = _without_repeats(history)
+    history = without_repeats(history)
     for place, mark in enumerate(reversed(history)):
         what = "undo: back to this mark" if mark.restores_id is not None else (mark.reason or "")
         who = "the judge" if mark.rater == "judge" else mark.rater

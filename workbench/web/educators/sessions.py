@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context as GradioContext
 
 from workbench.exam.items import Bank
 from workbench.exam.report_data import QuestionReport, Report
@@ -16,6 +17,7 @@ from workbench.store.logins import Identity
 from workbench.store.rows import SessionData
 from workbench.web.educators import mark_form, session_list, session_view
 from workbench.web.educators.context import QUIET, Context
+from workbench.web.educators.delivery import follows
 
 PAGE = 25
 N_PEAKS = 900
@@ -38,7 +40,7 @@ element.addEventListener('click', (event) => {
 
 def build(context: Context) -> None:
     """Builds the page inside its tab."""
-    banks = context.banks
+    banks, tab = context.banks, GradioContext.block
     chosen = gr.State("")
     place = gr.State(0)
     with gr.Column(elem_id="sessions-list") as listing:
@@ -166,7 +168,7 @@ def build(context: Context) -> None:
 
     def make_public(who: Identity, session_id: str, wanted: int | None) -> list[Any]:
         context.store.publish_results([session_id], actor=who.login)
-        gr.Info("Published: the candidate's link now shows the results.")
+        gr.Info(f"Published: the candidate's link now shows the results.{follows(context.settings)}")
         return show(who, session_id, wanted, whole=False)
 
     def make_private(who: Identity, session_id: str, wanted: int | None) -> list[Any]:
@@ -195,6 +197,9 @@ def build(context: Context) -> None:
     before.click(move(-PAGE), [place, *filters], listed, **QUIET)
     after.click(move(PAGE), [place, *filters], listed, **QUIET)
     context.on_load(handler(first), filters, listed).then(context.request_handler(from_address), None, opened, **QUIET)
+    # vivas end while the page is open: whoever turns back to the tab sees them
+    if isinstance(tab, gr.Tab):
+        tab.select(handler(find), [place, *filters], listed, **QUIET)
     table.click(context.event_handler(from_list), None, opened, js=None, **QUIET).then(
         None, None, None, js="() => window.scrollTo({ top: 0 })"
     )
