@@ -140,11 +140,19 @@ def off_script_line(state: ExamState, key: str, remark: str, question: Question,
 # ---- feedback ----------------------------------------------------------------------------------------------------
 
 
+_MODEL_ANSWER_LEAD = "From a full answer:"
+_GAP = ("You did not mention", "or")
+_GAP_IN_CORRECT = ("You could have added", "and")
+_ACKNOWLEDGEMENT_WORDS = 24
+_SPARE_WORDS = 3
+"""Words by which the model's wording of an acknowledgement may be longer than the fixed one."""
+
+
 def feedback(state: ExamState, question: Question, record: AnswerRecord, evaluation: Evaluation) -> tuple[Line, ...]:
-    """What was right, what was missing and the model answer, at most about 25 s of speech.
+    """What was right, what was missing and the model answer, at most 25 s of speech.
 
     The first line holds the verdict and is a few words long, so that it sounds early while the model still words the
-    acknowledgement after it.
+    acknowledgement after it. Where two points of each kind take too long, one of each is named.
     """
     points = {point.id: point for point in question.key_points}
     found = [(points[e.key_point_id], e) for e in evaluation.evidence if e.key_point_id in points]
@@ -154,34 +162,49 @@ def feedback(state: ExamState, question: Question, record: AnswerRecord, evaluat
     missing = [said(point) for point, e in by_weight if e.status == "missing"]
 
     lines: list[Line] = []
+    left = FEEDBACK_WORDS - len(_MODEL_ANSWER_LEAD.split())
     if record.text or not record.skipped:
         verdict = pick(f"verdict_{evaluation.verdict}", state.setup.seed, record.number)
         lines.append(Line(f"{verdict}.", "feedback"))
-        if covered:
-            lines.append(_acknowledgement(record, evaluation, covered[:2], (*wrong, *missing), question))
-        if wrong:
-            lines.append(Line(f"I wanted to hear {join_names(wrong[:2])} instead.", "feedback"))
-        if missing and evaluation.verdict != "correct":
-            lines.append(Line(f"You did not mention {join_names(missing[:2], 'or')}.", "feedback"))
-    left = FEEDBACK_WORDS - sum(len(line.text.split()) for line in lines)
+        left -= len(verdict.split())
+        room = left - len(_first_sentences(question.model_answer, 0).split())
+        for n_named in (2, 1):
+            told: list[Line] = []
+            if covered:
+                told.append(_acknowledgement(record, covered[:n_named], (*wrong, *missing), question))
+            if wrong:
+                told.append(Line(f"I wanted to hear {join_names(wrong[:n_named])} instead.", "feedback"))
+            if missing:
+                lead, last = _GAP_IN_CORRECT if evaluation.verdict == "correct" else _GAP
+                told.append(Line(f"{lead} {join_names(missing[:n_named], last)}.", "feedback"))
+            if sum(map(_most_words, told)) <= room:
+                break
+        while sum(map(_most_words, told)) > room:
+            told.pop()
+        lines += told
+        left -= sum(map(_most_words, told))
     answer = _first_sentences(question.model_answer, left)
     whole = len(answer.split()) == len(question.model_answer.split())
-    lines.append(Line(f"{'A' if whole else 'From a'} full answer: {answer}", "model_answer"))
+    lines.append(Line(f"{'A full answer:' if whole else _MODEL_ANSWER_LEAD} {answer}", "model_answer"))
     return tuple(lines)
 
 
-def _acknowledgement(
-    record: AnswerRecord, evaluation: Evaluation, covered: list[str], others: tuple[str, ...], question: Question
-) -> Line:
+def _acknowledgement(record: AnswerRecord, covered: list[str], others: tuple[str, ...], question: Question) -> Line:
     """What was right, worded by the model out of the key points the answer covers."""
     right = join_names(covered)
+    fallback = f"You rightly mentioned {right}."
     wording = Wording(
         "acknowledge",
         facts={"answer": record.text, "right": right, "points": "\n".join(covered)},
         forbidden=phrases_that_leak(others, (question.stem, record.text, right)),
-        max_words=24,
+        max_words=min(_ACKNOWLEDGEMENT_WORDS, len(fallback.split()) + _SPARE_WORDS),
     )
-    return Line(f"You rightly mentioned {right}.", "acknowledge", wording)
+    return Line(fallback, "acknowledge", wording)
+
+
+def _most_words(line: Line) -> int:
+    """Words of a line in its longest wording."""
+    return max(len(line.text.split()), line.wording.max_words if line.wording else 0)
 
 
 def _first_sentences(text: str, n_words: int) -> str:

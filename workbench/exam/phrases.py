@@ -23,7 +23,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "to_probe": ("You have part of it.", "Let us stay with that for a moment.", "There is a little more to it."),
     "to_probe_exam": ("Thank you. A little more on that.", "Thank you. Let us stay with that."),
     "verdict_correct": ("Yes, that is right", "Correct", "Well answered", "Good, that is right"),
-    "verdict_partial": ("Partly right", "You have part of it", "That is half of it"),
+    "verdict_partial": ("Partly right", "You have part of it", "Some of that is right"),
     "verdict_incorrect": ("Not quite", "Not really", "That is not enough, I am afraid"),
     "dont_know": ("That is all right.", "No problem.", "That happens."),
     "skip": ("All right, we leave that one.", "Fine, we skip it."),
