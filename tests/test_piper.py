@@ -165,12 +165,13 @@ async def test_the_pieces_of_a_phrase_are_the_whole_phrase(voice: PiperSynthesiz
     np.testing.assert_allclose(np.concatenate(early), np.concatenate(whole), atol=1e-4)
 
 
-def test_a_phrase_is_cut_short_at_first_and_never_into_crumbs() -> None:
+@pytest.mark.parametrize("pieces", [piper_graph.PIECE_FRAMES, piper_graph.BUSY_PIECE_FRAMES])
+def test_a_phrase_is_cut_short_at_first_and_never_into_crumbs(pieces: tuple[int, ...]) -> None:
     for n_frames in range(1, 900):
-        cuts = list(piper_graph._cuts(n_frames))
+        cuts = list(piper_graph._cuts(n_frames, pieces))
         assert cuts[0][0] == 0 and cuts[-1][1] == n_frames
         assert all(one[1] == two[0] for one, two in itertools.pairwise(cuts))
-        assert len(cuts) == 1 or min(end - start for start, end in cuts) >= 2 * piper_graph.MARGIN_FRAMES
+        assert len(cuts) == 1 or min(end - start for start, end in cuts) >= min(pieces[0], 2 * piper_graph.MARGIN_FRAMES)
 
 
 @given(

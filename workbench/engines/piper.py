@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.engines.base import EngineError, Priority, Samples
 from workbench.engines.phrasing import Phrase, phrases
-from workbench.engines.piper_graph import SplitVoice, load
+from workbench.engines.piper_graph import BUSY_PIECE_FRAMES, PIECE_FRAMES, SplitVoice, load
 from workbench.engines.urgency import URGENCY
 from workbench.engines.worker import CancelFlag, Worker
 from workbench.model_manifest import MANIFEST
@@ -45,6 +45,9 @@ SILENCE_PEAK = 0.002
 
 GAIN = 1.3
 """Brings the voice (peaks near 0.7, -26 dBFS) to the loudness of speech on a call, alike for every phrase."""
+
+ITS_OWN = 2
+"""Work waited for in one conversation while its reply begins: the voice, and the model that is still in the clause."""
 
 _SPELLED_A = re.compile(
     r"(?<=\b[A-Z] )A\b|\bA(?= [A-Z]\b)|(?<=[Vv]itamin )A\b|(?<=[Hh]epatitis )A\b|(?<=[Ff]actor )A\b"
@@ -176,15 +179,16 @@ class PiperSynthesizer:
             own.length_scale * manner.pitch / manner.rate,
             own.noise_w_scale if manner.noise_w_scale is None else manner.noise_w_scale,
         )
+        pieces: tuple[int, ...] = ()
+        if early and manner.pitch == 1.0:
+            pieces = BUSY_PIECE_FRAMES if URGENCY.n_waited_for > ITS_OWN else PIECE_FRAMES
         spoke = False
         for phonemes in phonemizer.phonemize(_SPELLED_A.sub("eigh", phrase.text)):
             flag.check()
             if not any(phoneme.isalpha() for phoneme in phonemes):
                 continue  # punctuation alone makes the model hum
             trimmed = Trimmer(self.sample_rate_hz)
-            for sound in voice.sound(
-                phonemizer.phonemes_to_ids(phonemes), scales, pieces=early and manner.pitch == 1.0
-            ):
+            for sound in voice.sound(phonemizer.phonemes_to_ids(phonemes), scales, pieces=pieces):
                 flag.check()
                 if manner.pitch != 1.0:
                     sound = soxr.resample(sound, self.sample_rate_hz * manner.pitch, self.sample_rate_hz)

@@ -28,9 +28,12 @@ MARGIN_FRAMES = 14
 """Frames the decoder is given beyond a piece on either side. The widest of HiFi-GAN's published decoders sees 13 (Kong
 et al. 2020, arXiv:2010.05646, table 5), Piper's medium one 11: the pieces equal the whole."""
 
-PIECE_FRAMES = (48, 96, 144)
-"""Lengths of the first pieces of a phrase, frames of 11.6 ms; the last length repeats. A second of speech takes the
-decoder 31 ms, yet ten times as long beside three other replies: with 24 frames the second piece came too late then."""
+PIECE_FRAMES = (24, 48, 96, 144)
+"""Lengths of the first pieces of a phrase, frames of 11.6 ms; the last length repeats."""
+
+BUSY_PIECE_FRAMES = PIECE_FRAMES[1:]
+"""The same while others are waited for. A second of speech takes the decoder 31 ms, yet ten times as long beside three
+other replies: after 24 frames the second piece came too late then."""
 
 _DECODER = "/dec/"
 
@@ -53,13 +56,16 @@ class SplitVoice:
     hop: int
     shared: tuple[str, ...] = ()
 
-    def sound(self, phoneme_ids: list[int], scales: tuple[float, float, float], *, pieces: bool) -> Iterator[Samples]:
+    def sound(
+        self, phoneme_ids: list[int], scales: tuple[float, float, float], *, pieces: tuple[int, ...] = ()
+    ) -> Iterator[Samples]:
         """Speaks a phrase.
 
         Args:
             phoneme_ids: Of one sentence, with its start and end marks.
             scales: Noise, length and noise of the durations.
-            pieces: Whether the beginning is wanted before the rest is made.
+            pieces: Lengths of the pieces the sound is made in, frames, the last one repeated; empty for the whole at
+                once.
 
         Yields:
             (n_samples,) float32 in [-1, 1]; together the whole phrase.
@@ -74,20 +80,20 @@ class SplitVoice:
         frames, *others = self.encoder.run([self.frames, *self.shared], given)
         passed = dict(zip(self.shared, others, strict=True))
         n_frames = frames.shape[-1]
-        for start, end in _cuts(n_frames) if pieces else [(0, n_frames)]:
+        for start, end in _cuts(n_frames, pieces) if pieces else [(0, n_frames)]:
             first, last = max(0, start - MARGIN_FRAMES), min(n_frames, end + MARGIN_FRAMES)
             [sound] = self.decoder.run(None, {self.frames: frames[..., first:last], **passed})
             yield sound.reshape(-1)[(start - first) * self.hop : (end - first) * self.hop]
 
 
-def _cuts(n_frames: int) -> Iterator[tuple[int, int]]:
+def _cuts(n_frames: int, pieces: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """Where a phrase is cut; what would be shorter than the margin stays with the piece before it.
 
-    >>> list(_cuts(150))
+    >>> list(_cuts(150, (48, 96)))
     [(0, 48), (48, 150)]
     """
     start = 0
-    for n_piece in chain(PIECE_FRAMES, repeat(PIECE_FRAMES[-1])):
+    for n_piece in chain(pieces, repeat(pieces[-1])):
         end = start + n_piece
         if end + 2 * MARGIN_FRAMES >= n_frames:
             yield start, n_frames

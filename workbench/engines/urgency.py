@@ -22,6 +22,11 @@ class Urgency:
         self._n = 0
         self._changed = threading.Condition()
 
+    @property
+    def n_waited_for(self) -> int:
+        """Pieces of work that somebody waits for at this moment."""
+        return self._n
+
     @contextmanager
     def waited_for(self) -> Iterator[Callable[[], None]]:
         """Somebody waits for the work inside; yields what may be called before its end, when nobody does any more."""
