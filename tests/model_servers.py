@@ -130,6 +130,79 @@ def _event(value: dict[str, Any]) -> bytes:
 
 
 @dataclass
+class LabelServer:
+    """`/v1/chat/completions` with log-probabilities, of models that know a few replies.
+
+    It checks and answers as vLLM does; `MAX_LISTED` and the checks are those of its `ChatCompletionRequest`.
+
+    Attributes:
+        replies: By model: replies as their tokens, each with its log-probability after what stands before it.
+        reads_prompts: Whether it knows `prompt_logprobs`; False ignores it, "refuses" answers with 400.
+        lists: Alternatives it lists; 0 reports no log-probabilities at all.
+        failures: Statuses answered before the first success.
+        wait_s: Time each answer takes.
+    """
+
+    replies: dict[str, list[list[tuple[str, float]]]] = field(default_factory=dict)
+    reads_prompts: bool | str = True
+    lists: int = 20
+    failures: list[int] = field(default_factory=list)
+    wait_s: float = 0.0
+    seen: Seen = field(default_factory=Seen)
+
+    MAX_LISTED = 20
+
+    def app(self) -> Starlette:
+        """The application."""
+        return Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._chat, methods=["POST"]),
+                Route("/v1/models", self._models),
+            ]
+        )
+
+    async def _models(self, request: Request) -> Response:
+        return JSONResponse({"data": [{"id": name} for name in self.replies]})
+
+    async def _chat(self, request: Request) -> Response:
+        body = await request.json()
+        self.seen.requests.append(body)
+        await asyncio.sleep(self.wait_s)
+        if self.failures:
+            return JSONResponse({"error": {"message": f"echo {body['messages']}"}}, status_code=self.failures.pop(0))
+        if body["model"] not in self.replies:
+            return JSONResponse({"error": {"message": "unknown model"}}, status_code=404)
+        opens = body.get("add_generation_prompt", True)
+        continues = body.get("continue_final_message", False)
+        if (
+            (opens and continues)
+            or body.get("top_logprobs", 0) > self.MAX_LISTED
+            or (body.get("top_logprobs") and not body.get("logprobs"))
+            or (self.reads_prompts == "refuses" and continues)
+        ):
+            return JSONResponse({"error": {"message": f"echo {body['messages']}"}}, status_code=400)
+        choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": ""}, "logprobs": None}
+        if body.get("logprobs") and self.lists:
+            first = dict(reply[0] for reply in self.replies[body["model"]])
+            ranked = sorted(first.items(), key=lambda item: -item[1])[: min(self.lists, body["top_logprobs"])]
+            alternatives = [{"token": token, "logprob": value, "bytes": None} for token, value in ranked]
+            choice["logprobs"] = {"content": [{**alternatives[0], "top_logprobs": alternatives}]}
+        answer = {"object": "chat.completion", "model": body["model"], "choices": [choice], "prompt_logprobs": None}
+        if body.get("prompt_logprobs") is not None and self.reads_prompts is True:
+            answer["prompt_logprobs"] = self._prompt(body["model"], body["messages"])
+        return JSONResponse(answer)
+
+    def _prompt(self, model: str, messages: list[dict[str, str]]) -> list[dict[str, Any] | None]:
+        *before, last = messages
+        given = [(token, -3.0) for message in before for token in (message["role"], *message["content"].split())]
+        own = next(reply for reply in self.replies[model] if "".join(token for token, _ in reply) == last["content"])
+        return [None] + [
+            {str(sum(token.encode())): {"logprob": value, "rank": 1, "decoded_token": token}}
+            for token, value in (*given[1:], ("assistant", -0.1), *own)
+        ]
+
+
+@dataclass
 class SpeechServer:
     """`/v1/audio/speech`.
 

@@ -66,7 +66,7 @@ def build_services(settings: Settings) -> Any:
         store=store,
         tickets=Tickets(signing_key(settings.data_dir, key)),
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
-        judge=judge_call(make_judge(settings.judge, settings)),
+        judge=judge_call(make_judge(settings.judge, settings, scorer=engines.judge_chat, with_spare=True)),
     )
 
 

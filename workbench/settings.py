@@ -71,7 +71,20 @@ class Settings(BaseSettings):
     llm: str = Field("smollm2", description="Language model: smollm2 (embedded) or http.")
     llm_model: str = Field("SmolLM2-135M-Instruct", description="Model or adapter name a chat server knows.")
     llm_url: str | None = Field(None, description="Base URL of a /v1/chat/completions server, e.g. vLLM.")
-    judge: str = Field("hybrid", description="Judge of the answers: keyword, embedding, hybrid or panel.")
+    judge: str = Field("hybrid", description="Judge of the answers: keyword, embedding, hybrid, llm or panel.")
+    judge_llm: str | None = Field(
+        None, description="Language model of the llm judge: smollm2 or http; unset, the one of VIVA_LLM."
+    )
+    judge_model: str | None = Field(
+        None, description="Model or adapter that was trained to judge: its name on the server, or a path."
+    )
+    judge_url: str | None = Field(None, description="Base URL of its server; unset, that of VIVA_LLM_URL.")
+    judge_precision: Literal["int8", "float32"] = Field(
+        "int8", description="Arithmetic of an embedded judging model: float32 is exact, and three times as slow."
+    )
+    judge_calibrated: bool | None = Field(
+        None, description="Take off how that model leans without an answer; unset, only without VIVA_JUDGE_MODEL."
+    )
     tts: str = Field("piper", description="Voice: piper, http or vibevoice.")
     tts_model: str = Field("en_US-joe-medium", description="Piper voice or path, or the model name of a server.")
     tts_voice: str = Field("", description="Voice of a speech server; in-Samuel_man for VibeVoice when empty.")

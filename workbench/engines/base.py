@@ -144,6 +144,64 @@ class ChatModel(Protocol):
         """Frees the model or the connection."""
 
 
+class LabelScorer(Protocol):
+    """A language model that says how likely each of a few given replies is; nothing is generated, nothing is parsed.
+
+    What a label is, and where it stands, is written down in `workbench.exam.judge_prompts`.
+
+    Attributes:
+        name: Its name in the registry.
+    """
+
+    name: str
+
+    @property
+    def scored_model(self) -> str:
+        """Model or adapter that scores, as it is to be written beside a mark."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Loads the weights, or reaches the server."""
+
+    async def score(
+        self,
+        messages: Sequence[ChatMessage],
+        labels: Sequence[str],
+        *,
+        priority: Priority = "now",
+        model: str | None = None,
+    ) -> tuple[float, ...]:
+        """Log-probabilities of the labels as the beginning of the next reply, each over all its tokens.
+
+        Args:
+            messages: The chat, ending with the user's message.
+            labels: Two or more different texts, none of which begins with another.
+            priority: Place in the queue of the engine.
+            model: Model or adapter that is asked; None takes the engine's own.
+
+        Returns:
+            One number a label, in their order; normalised, so that their exponentials sum to 1.
+
+        Raises:
+            EngineError: The model could not be asked, or does not say.
+        """
+        ...
+
+    async def score_many(
+        self,
+        chats: Sequence[Sequence[ChatMessage]],
+        labels: Sequence[str],
+        *,
+        priority: Priority = "now",
+        model: str | None = None,
+    ) -> list[tuple[float, ...]]:
+        """The same for several chats at once, which costs less the longer they begin alike; see `score`."""
+        ...
+
+    async def close(self) -> None:
+        """Frees the model or the connection."""
+
+
 class Synthesizer(Protocol):
     """Text to speech."""
 
@@ -216,4 +274,4 @@ class Engines:
     transcriber: Transcriber
     chat: ChatModel
     synthesizer: Synthesizer
-    judge_chat: ChatModel | None = field(default=None)
+    judge_chat: LabelScorer | None = field(default=None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from workbench.engines.base import ChatMessage, EngineError, Priority
+from workbench.engines.label_http import LabelRequests
 from workbench.engines.remote import Remote, server_sent
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class HttpChat:
     def __init__(self, remote: Remote, model: str | None) -> None:
         self._remote = remote
         self._model = model
+        self._label_requests = LabelRequests(remote)
+
+    @property
+    def scored_model(self) -> str:
+        """The model or adapter that scores labels; the server's own until it was asked."""
+        return self._model or "the server's own"
 
     async def warm_up(self, prefixes: Sequence[Sequence[ChatMessage]] = ()) -> None:
         """Asks for one token after each beginning of a chat, so that the server has read them.
@@ -88,6 +95,32 @@ class HttpChat:
                 await events.aclose()
             if response is not None:
                 await response.aclose()
+
+    async def score(
+        self,
+        messages: Sequence[ChatMessage],
+        labels: Sequence[str],
+        *,
+        priority: Priority = "now",
+        model: str | None = None,
+    ) -> tuple[float, ...]:
+        """Log-probabilities of the labels; see `LabelScorer`."""
+        return (await self.score_many([messages], labels, priority=priority, model=model))[0]
+
+    async def score_many(
+        self,
+        chats: Sequence[Sequence[ChatMessage]],
+        labels: Sequence[str],
+        *,
+        priority: Priority = "now",
+        model: str | None = None,
+    ) -> list[tuple[float, ...]]:
+        """The same for several chats, side by side; see `LabelScorer`. `priority` is the server's business.
+
+        Raises:
+            EngineError: The server cannot be reached, does not know the model, or reports no log-probabilities.
+        """
+        return await self._label_requests.score_many(model or await self._model_name(), chats, labels)
 
     async def close(self) -> None:
         """Closes the connections."""

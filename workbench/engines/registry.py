@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from workbench.engines.base import ChatMessage, ChatModel, EngineError, Engines, Synthesizer, Transcriber
+from workbench.engines import bridge
+from workbench.engines.base import ChatMessage, ChatModel, EngineError, Engines, LabelScorer, Synthesizer, Transcriber
 from workbench.settings import Settings
 
 Stage = Literal["vad", "end_of_turn", "asr", "llm", "tts"]
@@ -154,6 +155,32 @@ def create(stage: Stage, name: str, settings: Settings) -> Any:
         raise EngineError(name, f"cannot be imported ({error}); install it: pip install '{extra}'") from error
 
 
+_SCORERS = {"smollm2": "smollm2_scorer", "http": "chat_http"}
+"""Modules whose `create` makes a language model that scores, by the names of the chat's."""
+
+
+def create_scorer(settings: Settings) -> LabelScorer:
+    """The language model of the `llm` judge: `VIVA_JUDGE_LLM`, `_MODEL` and `_URL`, each the chat's where it is unset.
+
+    Raises:
+        EngineError: An unknown name, no address, no weights, or a server without the name of a model.
+    """
+    chosen = effective(settings)
+    name = find_entry("llm", chosen.judge_llm or chosen.llm).name
+    changes: dict[str, Any] = {}
+    if chosen.judge_model is not None:
+        changes["llm_model"] = chosen.judge_model
+    elif name != chosen.llm:
+        if name == "http":
+            raise EngineError(name, "set VIVA_JUDGE_MODEL to the model or adapter of the server that judges")
+        changes["llm_model"] = type(settings).model_fields["llm_model"].default
+    if chosen.judge_url is not None:
+        changes["llm_url"] = chosen.judge_url
+    module = importlib.import_module(f"workbench.engines.{_SCORERS[name]}")
+    scorer: LabelScorer = module.create(chosen.model_copy(update=changes))
+    return scorer
+
+
 def build_engines(settings: Settings) -> Engines:
     """The engines the settings name, made but not loaded.
 
@@ -167,6 +194,7 @@ def build_engines(settings: Settings) -> Engines:
         transcriber=create("asr", chosen.asr, chosen),
         chat=create("llm", chosen.llm, chosen),
         synthesizer=create("tts", chosen.tts, chosen),
+        judge_chat=create_scorer(settings) if chosen.judge == "llm" else None,
     )
 
 
@@ -182,9 +210,10 @@ async def warm_up(engines: Engines, *, prefixes: Sequence[Sequence[ChatMessage]]
     """
     for engine in (engines.voice, engines.end_of_turn, engines.transcriber, engines.synthesizer):
         await engine.warm_up()
-    for chat in (engines.chat, engines.judge_chat):
-        if chat is not None:
-            await warm_up_chat(chat, prefixes)
+    await warm_up_chat(engines.chat, prefixes)
+    if engines.judge_chat is not None:
+        # judges wait for it on the bridge's loop, where its connections belong
+        await asyncio.wrap_future(bridge.submit(engines.judge_chat.warm_up()))
 
 
 async def warm_up_chat(chat: ChatModel, prefixes: Sequence[Sequence[ChatMessage]]) -> None:
@@ -202,9 +231,9 @@ async def close(engines: Engines) -> None:
         engines.chat,
         engines.synthesizer,
     ]
-    if engines.judge_chat is not None:
-        open_engines.append(engines.judge_chat)
     await asyncio.gather(*(engine.close() for engine in open_engines))
+    if engines.judge_chat is not None:
+        await asyncio.wrap_future(bridge.submit(engines.judge_chat.close()))
 
 
 def _is_gpu_engine(settings: Settings, stage: str) -> bool:

@@ -315,10 +315,15 @@ def create(settings: Settings) -> SmolLM2:
     Raises:
         EngineError: The weights are not there.
     """
-    return SmolLM2(_find_model(settings), threads=settings.threads)
+    return SmolLM2(find_model(settings), threads=settings.threads)
 
 
-def _find_model(settings: Settings) -> Path:
+def find_model(settings: Settings) -> Path:
+    """Directory of the model that `VIVA_LLM_MODEL` names, converted first where it is a GGUF file.
+
+    Raises:
+        EngineError: There is none of that name, or its weights are not there.
+    """
     given = Path(settings.llm_model).expanduser()
     if given.suffix == ".gguf" and given.is_file():
         return convert(given, settings.models_dir / given.stem)

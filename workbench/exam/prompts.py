@@ -175,20 +175,25 @@ def chat_messages(wording: Wording, recall: int | None = None) -> list[ChatMessa
     named = {"acknowledge": "right", "probe": "probe", "rephrase": "stem", "off_script": "remark"}[purpose]
     key = f"off_script.{wording.facts.get('about', '')}" if purpose == "off_script" else purpose
     prefix = PREFIXES.get(key, PREFIXES[purpose])
-    return [*prefix, {"role": "user", "content": _clean(wording.facts.get(named, "")) or "..."}]
+    return [*prefix, {"role": "user", "content": clean(wording.facts.get(named, "")) or "..."}]
 
 
 def _history(wording: Wording, recall: int | None) -> list[ChatMessage]:
     messages: list[ChatMessage] = []
     for role, text in json.loads(wording.facts.get("history", "[]")):
-        messages.append({"role": "assistant" if role == "assistant" else "user", "content": _clean(text)})
+        messages.append({"role": "assistant" if role == "assistant" else "user", "content": clean(text)})
     messages = messages[-recall:] if recall else messages
     while messages and messages[0]["role"] == "assistant":
         messages.pop(0)
     return messages or [{"role": "user", "content": "Hello!"}]
 
 
-def _clean(text: str) -> str:
-    """One line without markup or role tags, so that a candidate's words stay words."""
-    text = re.sub(r"<\|.*?\|>|[<>{}\[\]|`#*\\]", " ", text)
-    return " ".join(text.split())[:FACT_CHARS]
+def clean(text: str, most_chars: int = FACT_CHARS) -> str:
+    """One line without markup or role tags, so that a candidate's words stay words.
+
+    Args:
+        text: What was said or typed.
+        most_chars: The end of a longer text is dropped.
+    """
+    text = re.sub(r"<\|.*?\|>|[<>{}\[\]|`#*\\\uff1c\uff1e\uff5c\x00-\x1f\x7f-\x9f]", " ", text)
+    return " ".join(text.split())[:most_chars]

@@ -22,7 +22,10 @@ MODERATE_BELOW = 0.6
 class Judge(Protocol):
     """Marks answers. Pure and blocking: the caller keeps it off the event loop."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name and version, as it stands beside each mark."""
+        ...
 
     def judge(
         self, question: Question, answer: str, *, question_text: str = "", recognition_confidence: float = 1.0

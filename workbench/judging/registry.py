@@ -13,6 +13,7 @@ from workbench.exam.model import Judge as Ask
 from workbench.judging.base import Judge
 
 if TYPE_CHECKING:
+    from workbench.engines.base import LabelScorer
     from workbench.settings import Settings
 
 JudgeCall = Callable[[Bank, Ask], Awaitable[Evaluation]]
@@ -21,13 +22,20 @@ JUDGES = {
     "keyword": "accepted wordings and misconceptions, word by word; no model",
     "embedding": "nearness of meaning to the wordings, by MiniLM",
     "hybrid": "words and nearness, weighed by a model fitted on ticked answers",
+    "llm": "a language model's likelihood of covered, wrong, missing by key point; VIVA_JUDGE_MODEL names it",
     "panel": "keyword, embedding and hybrid; where they disagree, a person should look",
 }
 """Names for `VIVA_JUDGE`, each with a line of help."""
 
 
-def make_judge(name: str, settings: Settings) -> Judge:
+def make_judge(name: str, settings: Settings, *, scorer: LabelScorer | None = None, with_spare: bool = False) -> Judge:
     """The judge of this name.
+
+    Args:
+        name: One of `JUDGES`.
+        settings: Where its weights are, and which model the `llm` judge asks.
+        scorer: The language model for `llm`, where it is loaded already.
+        with_spare: Whether another judge marks where `llm` cannot reach its model; a viva must go on.
 
     Raises:
         ValueError: An unknown name; the message lists the known ones.
@@ -46,6 +54,15 @@ def make_judge(name: str, settings: Settings) -> Judge:
         return EmbeddingJudge(embed)
     if name == "hybrid":
         return HybridJudge(embed)
+    if name == "llm":
+        from workbench.engines.registry import create_scorer
+        from workbench.judging.likelihood import LikelihoodJudge
+        from workbench.judging.spare import WithSpare
+
+        trained = settings.judge_model is not None
+        leaning = not trained if settings.judge_calibrated is None else settings.judge_calibrated
+        judge = LikelihoodJudge(scorer or create_scorer(settings), embed, leaning=leaning)
+        return WithSpare(judge, HybridJudge(embed)) if with_spare else judge
     return Panel([HybridJudge(embed), KeywordJudge(), EmbeddingJudge(embed)])
 
 
