@@ -36,7 +36,7 @@ def import_and_publish_the_bank(educator: Educator, site: Site, file: Path) -> N
     page.click("#edu-import-save")
     educator.wait("edu-import-told", "Saved as draft")
     educator.tab("Drafts and versions")
-    page.wait_for_function("document.querySelector('#edu-source').innerText.includes('first-aid')")
+    page.wait_for_function("document.querySelector('#edu-form-stem textarea').value.startsWith('What is step 1')")
     page.click("#edu-publish")
     educator.wait("edu-published", "Not published")
     page.get_by_label("Publish although there are findings").check()

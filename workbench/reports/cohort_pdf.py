@@ -191,11 +191,16 @@ def _agreement(found: Agreement) -> str:
     same += _interval(found.same_verdict_interval, percent=True)
     kappa = "" if found.kappa is None else f", weighted kappa of the points {found.kappa:.2f}"
     kappa += _interval(found.kappa_interval, percent=False)
-    gave = "" if found.mean_difference is None else f" People gave {found.mean_difference:+.1f} points on average."
+    gave = "" if found.mean_difference is None else f" People gave {signed(found.mean_difference)} points on average."
     return (
         f"{_n(found.n, 'mark')} of {_n(found.n_sessions, 'viva')} were confirmed or changed by people: {same}{kappa}."
         f"{gave} Where people looked at doubtful marks only, the judge is better than these figures say."
     )
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, as it is set in print."""
+    return f"{value:+.1f}".replace("-", "\u2212")
 
 
 def _interval(interval: tuple[float, float] | None, *, percent: bool) -> str:

@@ -121,7 +121,8 @@ def refusal(link: Link) -> str:
     }.get(link.refused.code, "This link is not known here")
     return (
         f'<div class="viva-invited viva-invited-refused" id="viva-invited" role="status"><h2>{heading}</h2>'
-        f"<p>{html.escape(str(link.refused))}</p>{_results(link)}</div>"
+        # the heading says the first sentence already
+        f"<p>{html.escape(str(link.refused).removeprefix(f'{heading}. '))}</p>{_results(link)}</div>"
     )
 
 

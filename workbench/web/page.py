@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 TITLE = "Viva Workbench"
 OFFERED_FIRST = "medical"
-"""The discipline the page opens with, where there is one of that key."""
+"""The discipline that lists open with, where there is one of that key."""
 
 ASK_ME = ""
 """Value of the area list that lets the candidate choose with the examiner."""
@@ -81,7 +81,7 @@ def build_page(
     """
     if not banks:
         raise ValueError("no question bank was found; the page needs at least one (see VIVA_BANKS_DIR)")
-    first = OFFERED_FIRST if OFFERED_FIRST in banks else next(iter(banks))
+    first = offered_first(banks)
     with VivaPage(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         _static(_HEADER)
         with gr.Row(elem_id="viva-page", equal_height=False):
@@ -193,6 +193,11 @@ def build_page(
         followed.then(None, link_state, None, js=_ANSWERED)
     page.launch_options = launch_options()
     return page
+
+
+def offered_first(banks: Mapping[str, Bank]) -> str:
+    """The discipline that lists open with."""
+    return OFFERED_FIRST if OFFERED_FIRST in banks else next(iter(banks))
 
 
 def launch_options() -> dict[str, Any]:

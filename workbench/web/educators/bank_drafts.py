@@ -46,7 +46,7 @@ def build(context: Context, triggers: Sequence[Any]) -> None:
             place = gr.Dropdown(label="Question of the draft", choices=[], elem_id="edu-form-question", scale=4)
             another = gr.Button("New question after these", scale=1, min_width=180, elem_id="edu-form-new")
         form = draft_fields.build_form(can_speak=context.speak is not None)
-    with gr.Accordion("The whole draft as text (YAML)", open=True, elem_id="edu-text"):
+    with gr.Accordion("The whole draft as text (YAML)", open=False, elem_id="edu-text"):
         gr.HTML(
             '<p class="edu-lede">Card of the bank, areas, order and ids are changed here. When the form changes a'
             " question, the text is written anew; comments in it are lost then.</p>",

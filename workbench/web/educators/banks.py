@@ -22,6 +22,7 @@ from workbench.web.educators.bank_view import bank_card, evidence, preview_card,
 from workbench.web.educators.context import QUIET, Context
 from workbench.web.educators.tables import note
 from workbench.web.educators.voice import audio
+from workbench.web.page import offered_first
 
 DRAFT = "draft:"
 FORMATS = [
@@ -46,7 +47,7 @@ MAX_ANSWER = 8000
 def build(context: Context) -> None:
     """The tab."""
     triggers = browser.shown()
-    with gr.Tabs(elem_id="edu-banks-tabs"):
+    with gr.Tabs(elem_id="edu-banks-tabs", overflow_behavior="wrap"):
         with gr.Tab("Browse", id="browse") as browsing:
             _browse(context, [*triggers, browsing.select])
         with gr.Tab("Import a file", id="import"):
@@ -88,7 +89,8 @@ def _browse(context: Context, triggers: Sequence[Any]) -> None:
             (f"Draft: {draft.title} (no. {draft.id})", f"{DRAFT}{draft.id}") for draft in context.store.list_drafts()
         ]
         known = [key for _, key in found]
-        return gr.update(choices=found, value=value if value in known else (known[0] if known else None))
+        first = offered_first(context.banks) if context.banks else known[0] if known else None
+        return gr.update(choices=found, value=value if value in known else first)
 
     def look(who: Identity, key: str | None, at: str | None, case: str | None, item: str | None) -> list[Any]:
         update = choices(key)

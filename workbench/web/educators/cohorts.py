@@ -8,13 +8,14 @@ from typing import Any
 
 import gradio as gr
 
+from workbench.reports.cohort_pdf import signed
 from workbench.store.cohort_statistics import Agreement, ItemStatistics
 from workbench.store.errors import StoreError
 from workbench.store.logins import Identity
 from workbench.web.educators import browser, cohort_files, plots
 from workbench.web.educators.context import QUIET, Context
 from workbench.web.educators.delivery import follows
-from workbench.web.educators.tables import note
+from workbench.web.educators.tables import counted, note
 
 ALL = 0
 _FEW = 2
@@ -119,9 +120,9 @@ def _goes(context: Context, cohort_id: int) -> str:
     row = context.store.load_cohort(cohort_id)
     n_links = len(context.store.list_invitations(cohort_id=cohort_id))
     return note(
-        f"Deletes {row.n_candidates} candidates with names and addresses and {n_links} links of {row.name}, and with"
-        f" the box ticked its {row.n_sessions} vivas with everything said in them, their marks and recordings. This"
-        " cannot be undone.",
+        f"Deletes {counted(row.n_candidates, 'candidate')} with names and addresses and {counted(n_links, 'link')} of"
+        f" {row.name}, and with the box ticked {counted(row.n_sessions, 'viva')} with everything said, marks and"
+        " recordings. This cannot be undone.",
         "bad",
     )
 
@@ -193,7 +194,9 @@ def _agreement(found: Agreement) -> str:
             " them, not only doubtful ones, tells how good the judge is.",
         )
     figure = plots.agreement(found)
-    difference = "" if found.mean_difference is None else f"People gave {found.mean_difference:+.1f} points on average."
+    difference = (
+        "" if found.mean_difference is None else f"People gave {signed(found.mean_difference)} points on average."
+    )
     return figure.replace("</figcaption>", f" {difference}</figcaption>", 1)
 
 

@@ -46,9 +46,9 @@ WAYS = (
     ),
     Way(
         "lti",
-        "Learning platform (LTI 1.3)",
-        "When the results of an exam are published, the score goes into the course's gradebook; a corrected mark"
-        " replaces it. Candidates need the platform's id in the list.",
+        "Learning platform",
+        "When the results of an exam are published, the score goes by LTI 1.3 into the course's gradebook; a corrected"
+        " mark replaces it. Candidates need the platform's id in the list.",
         "VIVA_LTI_TOKEN_URL, VIVA_LTI_CLIENT_ID, VIVA_LTI_KEY_FILE and VIVA_LTI_LINE_ITEMS_URL",
         lti.is_configured,
     ),
@@ -163,9 +163,9 @@ def deliveries_table(rows: list[DeliveryRow]) -> str:
         session = escape(row.session_id, quote=True)
         lines.append(
             (
-                when(datetime.fromisoformat(row.changed_at)),
+                Markup(f'<span class="edu-nowrap">{when(datetime.fromisoformat(row.changed_at))}</span>'),
                 NAMES[row.kind],
-                Markup(f'<a href="?session={session}">{session}</a>'),
+                Markup(f'<a class="edu-nowrap" href="?session={session}">{session}</a>'),
                 badge(word, kind),
                 row.problem,
             )

@@ -210,7 +210,7 @@ _FORM = """<p class="lede">Educators' pages</p>
 <input id="password" name="password" type="password" autocomplete="current-password" required>
 <button type="submit">Log in</button>
 </form>
-<p class="note">No account? An administrator makes one: on the People tab, or with <code>viva educators add</code>.</p>
+<p class="note">No account? An administrator makes one with <code>viva educators add</code>.</p>
 """
 
 _NOBODY = """<p class="lede">Educators' pages</p>

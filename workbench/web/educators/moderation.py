@@ -46,8 +46,8 @@ def build(context: Context) -> None:
                 form = mark_form.build_form("moderation-mark", keys=True)
                 skip = gr.Button("Skip for now (S)", elem_id="moderation-skip")
                 gr.HTML(
-                    '<p class="e-hint">Keys: C confirms, E goes to the form, S skips, U takes the last decision back.'
-                    " They work while no field is being typed in; Ctrl+Enter in the reason changes the mark.</p>",
+                    '<p class="e-hint e-keys">Keys: C confirms, E goes to the form, S skips, U takes the last decision'
+                    " back. They work while no field is being typed in; Ctrl+Enter in the reason changes the mark.</p>",
                     apply_default_css=False,
                     js_on_load=None,
                 )

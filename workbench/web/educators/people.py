@@ -25,7 +25,8 @@ from workbench.web.educators.people_view import (
     link_name,
     links_table,
 )
-from workbench.web.educators.tables import note, when
+from workbench.web.educators.tables import counted, note, when
+from workbench.web.page import offered_first
 
 ANY_AREA = ""
 MODES = [("Exam: feedback at the end", "exam"), ("Practice: feedback after each answer", "practice")]
@@ -132,7 +133,7 @@ def build(context: Context) -> None:
 
     def look(who: Identity, cohort_id: int | None, key: str | None) -> list[Any]:
         banks = context.banks
-        key = key if key in banks else next(iter(banks), None)
+        key = key if key in banks else offered_first(banks) if banks else None
         disciplines = gr.update(choices=[(bank.title, name) for name, bank in banks.items()], value=key)
         update = cohorts_now(cohort_id)
         return [update, disciplines, _areas(banks.get(key or "")), *shown_of(update["value"])]
@@ -255,8 +256,8 @@ def goes_with(context: Context, candidate_id: int) -> str:
     vivas = _vivas_of(context, candidate_id)
     held = "" if not vivas else f" The last one was held on {when(max(row.session.started_at for row in vivas))}."
     return note(
-        f"Deletes {person.name} with address, id and what was arranged, {n_links} links, and {len(vivas)} vivas with"
-        f" everything said in them, their marks and recordings.{held} This cannot be undone.",
+        f"Deletes {person.name} with address, id and what was arranged, {counted(n_links, 'link')}, and"
+        f" {counted(len(vivas), 'viva')} with everything said, marks and recordings.{held} This cannot be undone.",
         "bad",
     )
 

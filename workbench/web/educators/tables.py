@@ -49,6 +49,11 @@ def badge(text: str, kind: str = "plain") -> Markup:
     return Markup(f'<span class="edu-badge" data-kind="{kind}">{escape(text)}</span>')
 
 
+def counted(n: int, one: str) -> str:
+    """A number of things, "1 link" or "3 links"."""
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
+
+
 def when(moment: datetime | None, nothing: str = "") -> str:
     """A moment for people, UTC."""
     if moment is None:
