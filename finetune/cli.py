@@ -63,31 +63,59 @@ def calibrate(
 @app.command()
 def attack(
     judges: Annotated[str, typer.Option("--judges", help="Judges, comma-separated.")] = "keyword,hybrid",
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many, chosen by hash, for judges that are slow.")
+    ] = None,
+    search: Annotated[
+        int | None, typer.Option("--search", min=1, help="Grow attacks instead: so many tries for each question.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the search.")] = 0,
+    frames: Annotated[
+        Literal["tuning", "held-out"], typer.Option("--frames", help="Wordings the search builds with.")
+    ] = "tuning",
+    questions: Annotated[
+        int | None, typer.Option("--questions", min=1, help="Search so many questions, drawn by the seed.")
+    ] = None,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many attacks the search keeps at most.")] = 300,
+    found: Annotated[
+        Path | None,
+        typer.Option("--found", help="Attacks a search found, JSON lines: written by `--search`, else put to judges."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
 ) -> None:
     """Put answers that ask for marks they have not earned to judges, on every question of every bank."""
     from rich.progress import track
 
     from finetune.attacks import attacks
+    from finetune.choosing import chosen_by_hash
+    from finetune.commands.attack_search import grow, replay
     from finetune.evaluate import resist
     from workbench.exam.bank import load_banks
     from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
 
     settings = get_settings()
-    asked = [(s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()]
-    tried = list(attacks(asked))
-    results = [
-        resist(make_judge(name.strip(), settings), track(tried, description=name, transient=True))
-        for name in judges.split(",")
-    ]
+    names = [name.strip() for name in judges.split(",")]
+    more: dict[str, Any] = {"limit": limit}
+    if search is not None:
+        if found is None:
+            raise typer.BadParameter("--search needs --found, the file its attacks go to")
+        more = grow(
+            names, settings, tries=search, seed=seed, frames=frames, n_questions=questions, keep=keep, found=found
+        )
+    if found is not None:
+        results = replay(names, settings, found)
+    else:
+        asked = [(s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()]
+        tried = chosen_by_hash(list(attacks(asked)), limit, lambda row: f"{row[0]} {row[2].id} {row[3]}")
+        results = [resist(make_judge(name, settings), track(tried, description=name, transient=True)) for name in names]
     for found in results:
         typer.echo(
             f"{found['judge']}: of {found['n']} attacks {found['correct_rate']:.2%} reach correct, "
             f"{found['over_three_rate']:.2%} more than 3 points"
         )
     if out is not None:
-        _write(out, {"judges": results})
+        _write(out, {**more, "judges": results})
 
 
 @app.command()

@@ -93,3 +93,19 @@ def test_a_terse_answer_without_verbs_is_no_heap() -> None:
     )
     mark = judge_keywords(AREA.question("card-arrest-drugs"), answer)
     assert mark.verdict != "incorrect"
+
+
+def test_a_telegram_of_the_right_things_is_no_heap() -> None:
+    glue = set("i you he she it we they him her them his their is are was be been have has had do does would should the"
+               " a an that this to because so if which there not could can will must did".split())  # fmt: skip
+    for scenario, question in ALL:
+        said = " ".join(word for word in question.model_answer.split() if word.lower().strip(".,") not in glue)
+        mark = judge_keywords(question, said, question_text=scenario.text)
+        assert mark.verdict != "incorrect", said
+
+
+def test_a_few_right_words_among_terms_of_other_subjects_are_a_heap() -> None:
+    question = AREA.question("card-inferior-diagnosis")
+    for glue in (" ", ", ", " and "):
+        heap = glue.join("lease stemi rudder royalty inferior pump valve tender ballast grout".split() * 2)
+        assert judge_keywords(question, heap).points == 0

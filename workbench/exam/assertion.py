@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workbench.exam.disowning import sentence_effects
 from workbench.exam.spoken_terms import Term
 
 Stance = Literal["claimed", "denied", "disowned", "considered", "unknown", "retracted", "operator"]
@@ -90,6 +91,7 @@ def read_stances(terms: Sequence[Term]) -> Reading:
                     stances[k] = "unknown"
     _lists_inherit(terms, stances, spans)
     _whole_denials(terms, stances, clauses)
+    _whole_sentences(terms, stances)
     return Reading(list(terms), stances, clauses)
 
 
@@ -336,6 +338,20 @@ def _whole_denials(terms: Sequence[Term], stances: list[Stance], clauses: Sequen
                 stances[k] = "unknown"
             elif stances[k] in ("claimed", "considered", "denied") and not terms[k].is_small:
                 stances[k] = "disowned"
+
+
+def _whole_sentences(terms: Sequence[Term], stances: list[Stance]) -> None:
+    """What is taken back, turned down or left open by the sentence, or by another one."""
+    effects = sentence_effects(terms)
+    for k, term in enumerate(terms):
+        effect = effects.get(k)
+        if effect is None or term.is_small or stances[k] in ("operator", "retracted", "unknown"):
+            continue
+        if effect == "disowned" and stances[k] == "denied":
+            # a denial that is turned down is no denial
+            stances[k] = "unknown"
+        elif effect != "considered" or stances[k] == "claimed":
+            stances[k] = effect
 
 
 _CORRECTIONS: tuple[tuple[str, ...], ...] = (

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from workbench.exam.items import KeyPoint, Question
 from workbench.exam.matching import Answer, Match, find, is_inside, read_answer
 from workbench.exam.model import MAX_POINTS, Evaluation, KeyPointEvidence, Verdict
+from workbench.exam.spoken_terms import read_terms
 
 JUDGE = "keyword-1"
 
@@ -25,10 +27,11 @@ CONTRADICTION_COST = 0.5
 
 _SALAD_TERMS = 12
 _SALAD_GLUE = 0.2
-_SALAD_WASTE = 0.4
+_SALAD_FOREIGN = 0.5
+_SHORT_FOREIGN = 0.65
 _SALAD_WORDINGS = 5
 _SALAD_WAYS = 7
-_LONG_LIST = 40
+_LONG_LIST = 60
 _HEAP_TERMS = 24
 """A terse answer ("one of adrenaline, three hundred of amiodarone, ...") is shorter than a heap."""
 _SALAD_REPEATS = 6
@@ -195,8 +198,9 @@ def _quote(answer: Answer, match: Match) -> str:
 def is_salad(answer: Answer, question: Question) -> bool:
     """Whether an answer is a heap of terms rather than something said.
 
-    A short list is an answer ("four drugs, namely ..."). A heap is long, has next to no pronouns, verbs or articles,
-    and either most of it is beside the point, or it names one point in many ways or one word many times.
+    A list is an answer ("four drugs, namely ..."), and so is a telegram. A heap is long, has next to no pronouns, verbs
+    or articles, and either most of its words belong to no key point, or it names one point in many ways or one word
+    many times.
     """
     own = [term for i, term in enumerate(answer.terms) if i not in answer.left_out]
     n_terms = len(own)
@@ -205,22 +209,38 @@ def is_salad(answer: Answer, question: Question) -> bool:
     glue = sum(term.word in _GLUE for term in own) / n_terms
     if glue >= _SALAD_GLUE:
         return False
-    used: set[int] = set()
-    ways = 0
-    for point in question.key_points:
-        matches = find(point.accepted, answer)
-        ways = max(ways, len({m.wording.text for m in matches}))
-        for match in matches:
-            used.update(range(match.first, match.last + 1))
-    n_content = len(answer.content)
-    waste = sum(item.index not in used for item in answer.content) / max(1, n_content)
+    ways = max(_ways(find(point.accepted, answer)) for point in question.key_points)
+    known = _terms_of_key_points(question)
+    foreign = sum(item.stem not in known for item in answer.content) / max(1, len(answer.content))
     most_often = max(Counter(item.stem for item in answer.content).values(), default=0)
     if most_often >= _SALAD_REPEATS:
         return True
     bare = glue < _SALAD_GLUE / 2
     return ways >= _SALAD_WAYS or (
-        bare and ((waste > _SALAD_WASTE and n_terms >= _HEAP_TERMS) or ways >= _SALAD_WORDINGS or n_terms >= _LONG_LIST)
+        bare
+        and (
+            foreign > (_SALAD_FOREIGN if n_terms >= _HEAP_TERMS else _SHORT_FOREIGN)
+            or ways >= _SALAD_WORDINGS
+            or n_terms >= _LONG_LIST
+        )
     )
+
+
+def _ways(matches: Sequence[Match]) -> int:
+    """In how many wordings a point is named, one beside the other: words of one wording are not counted for another."""
+    count, last = 0, -1
+    seen: set[str] = set()
+    for match in sorted(matches, key=lambda m: (m.last, -m.first)):
+        if match.first > last and match.wording.text not in seen:
+            count, last = count + 1, match.last
+            seen.add(match.wording.text)
+    return count
+
+
+@lru_cache(maxsize=1024)
+def _terms_of_key_points(question: Question) -> frozenset[str]:
+    texts = (text for point in question.key_points for text in (point.text, point.said, *point.accepted))
+    return frozenset(term.stem for text in texts for term in read_terms(text))
 
 
 def _confidence(found: Sequence[_Found], covered: float, answer: Answer, salad: bool) -> float:
