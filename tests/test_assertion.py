@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from workbench.exam.assertion import read_stances
-from workbench.exam.bank import load_banks
 from workbench.exam.grading import judge_keywords
 from workbench.exam.items import KeyPoint, Question
 from workbench.exam.matching import read_wording
