@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from finetune.commands.hear import hear
+from finetune.commands.prepare import prepare
+
 app = typer.Typer(
     name="viva-finetune", help="Fit and measure judges.", no_args_is_help=True, pretty_exceptions_enable=False
 )
@@ -21,15 +24,34 @@ def _main() -> None:
     """Fit and measure judges."""
 
 
+app.command()(hear)
+app.command()(prepare)
+
+
 @app.command()
 def calibrate(
-    out: Annotated[Path, typer.Option("--out", help="Where the calibration goes, JSON.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the calibration goes, JSON; of a corpus, .joblib.")],
     answers: Annotated[
         Path | None,
         typer.Option("--answers", help="Ticked answers, JSON lines; else those that come with the repository."),
     ] = None,
+    on: Annotated[
+        Literal["ticked", "scientsbank", "beetle", "saf"],
+        typer.Option("--on", help="Ticked answers, or the train split of a corpus."),
+    ] = "ticked",
+    encoders: Annotated[
+        str, typer.Option("--encoders", help="Of a corpus: vectors it sees, of minilm and mpnet, comma-separated.")
+    ] = "minilm",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Directory of the corpora; else `datasets` in VIVA_SHARED_DIR.")
+    ] = None,
 ) -> None:
-    """Fit the hybrid judge on answers ticked by key point, and cross-validate it by question."""
+    """Fit the hybrid judge on answers ticked by key point or on a corpus, and cross-validate it by question."""
+    if on != "ticked":
+        from finetune.commands.corpora import calibrate_on
+
+        calibrate_on(on, out, data, [name.strip() for name in encoders.split(",")])
+        return
     from finetune import calibrate as fitting
     from finetune.answers import CALIBRATION, all_questions, ticked
     from finetune.negatives import KINDS, negatives
@@ -123,22 +145,54 @@ def evaluate(
     judges: Annotated[
         str, typer.Option("--judges", help="Judges, comma-separated.")
     ] = "keyword,embedding,hybrid,panel",
-    on: Annotated[Literal["exemplars", "calibration"], typer.Option("--on", help="What is marked.")] = "exemplars",
+    on: Annotated[
+        Literal["exemplars", "calibration", "heard", "scientsbank", "beetle", "saf"],
+        typer.Option("--on", help="What is marked; `heard`: exemplars typed beside the same spoken and recognised."),
+    ] = "exemplars",
+    split: Annotated[
+        Literal["train", "test-ua", "test-uq"],
+        typer.Option("--split", help="Of a corpus: answers seen, unseen answers, unseen questions."),
+    ] = "test-uq",
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Directory of the corpora; else `datasets` in VIVA_SHARED_DIR.")
+    ] = None,
     half: Annotated[Literal["tuning", "held-out", "all"], typer.Option("--half", help="Which exemplars.")] = "held-out",
+    hearings: Annotated[
+        Path | None, typer.Option("--hearings", help="For `--on heard`: what was heard, as `hear` writes it.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many, chosen by hash, for judges that are slow.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
 ) -> None:
     """Measure judges against an examiner's marks, with 95 % intervals."""
+    if on == "heard":
+        from finetune.commands.hear import evaluate_heard
+
+        report = evaluate_heard([name.strip() for name in judges.split(",")], half, hearings)
+        if out is not None:
+            _write(out, report)
+        return
+    if on in ("scientsbank", "beetle", "saf"):
+        from finetune.commands.corpora import evaluate_on
+
+        report = evaluate_on([name.strip() for name in judges.split(",")], on, split, data, limit)
+        if out is not None:
+            _write(out, report)
+        return
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
     from finetune.answers import exemplars, ticked
+    from finetune.choosing import chosen_by_hash
     from finetune.evaluate import evaluate as measure
     from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
 
     settings = get_settings()
     rows = exemplars(half, settings.banks_dir) if on == "exemplars" else ticked(banks_dir=settings.banks_dir)
+    rows = chosen_by_hash(rows, limit, lambda row: f"{row.question.id} {row.text}")
     results: list[dict[str, Any]] = []
     table = Table("judge", "macro-F1", "QWK", "accuracy", "ms p50 / p95", "doubtful", title=f"{len(rows)} answers")
     for name in judges.split(","):
@@ -152,7 +206,7 @@ def evaluate(
         table.add_row(name, *cells, f"{result['ms']['p50']} / {result['ms']['p95']}", f"{result['doubtful_rate']:.2f}")
     Console().print(table)
     if out is not None:
-        _write(out, {"on": on, "half": half if on == "exemplars" else None, "judges": results})
+        _write(out, {"on": on, "half": half if on == "exemplars" else None, "limit": limit, "judges": results})
 
 
 def _write(out: Path, results: dict[str, Any]) -> None:

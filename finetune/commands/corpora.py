@@ -1,0 +1,143 @@
+"""What `calibrate` and `evaluate` do on graded answers of others: fit a judge on a train split, measure judges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from workbench.engines.base import EngineError
+
+if TYPE_CHECKING:
+    from finetune.corpora import Loaded
+    from finetune.graded_judge import GradedJudge, Grader
+    from workbench.judging.base import Judge
+    from workbench.settings import Settings
+
+FITTED = ".joblib"
+"""How the names of files end that hold a fitted judge; any other name is a judge's."""
+
+
+def calibrate_on(corpus: str, out: Path, data: Path | None, encoders: Sequence[str]) -> None:
+    """Fits the hybrid of words and nearness on the train split of a corpus and says how good it is there.
+
+    Args:
+        corpus: Name of the corpus.
+        out: Where the judge goes, `.joblib`.
+        data: Directory of the corpora; None takes that of the settings.
+        encoders: Sentence encoders whose vectors the judge sees; what they encode is kept beside the weights.
+    """
+    from finetune.corpora import data_directory, load
+    from finetune.graded_judge import GradedJudge
+    from finetune.hybrid_grader import HybridGrader
+    from finetune.vectors import Vectors, encoder
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    if out.suffix != FITTED:
+        raise typer.BadParameter(f"a judge fitted on {corpus} is written as {FITTED}; got --out {out}")
+    try:
+        train = load(corpus, "train", data_directory(settings, data))
+        vectors = {
+            name: Vectors(encoder(name, settings), settings.models_dir.parent / "vectors" / f"{name}.npz")
+            for name in encoders
+        }
+    except (ValueError, EngineError) as error:
+        raise typer.BadParameter(str(error)) from None
+    hybrid = HybridGrader(f"hybrid-{corpus}-1", encoders, vectors)
+    card = fitted(hybrid, corpus, train).card | {"cross_validation": hybrid.validated, "encoders": list(encoders)}
+    GradedJudge(hybrid, card).save(out)
+    for name, value in hybrid.validated["members"].items():
+        typer.echo(f"{name} alone: macro_f1 {value}")
+    figure = hybrid.validated["macro_f1"]
+    typer.echo(f"macro_f1 by cross-validation: {figure['value']} [{figure['low']}, {figure['high']}]")
+    typer.echo(f"wrote {out}")
+
+
+def evaluate_on(judges: Sequence[str], corpus: str, split: str, data: Path | None, limit: int | None) -> dict[str, Any]:
+    """Marks a split with every judge and returns the report.
+
+    Args:
+        judges: Names; `tfidf` is the floor, fitted on the train split; a name that ends in `.joblib` a fitted judge.
+        corpus: Name of the corpus.
+        split: Which part.
+        data: Directory of the corpora; None takes that of the settings.
+        limit: Only so many answers, chosen by hash.
+    """
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from finetune.choosing import chosen_by_hash
+    from finetune.corpora import card, data_directory, load
+    from finetune.evaluate import evaluate
+    from finetune.references import as_marked
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    try:
+        directory = data_directory(settings, data)
+        loaded = load(corpus, split, directory)
+        made = {name: _judge(name, corpus, directory, settings) for name in judges}
+    except (ValueError, EngineError) as error:
+        raise typer.BadParameter(str(error)) from None
+    rows = chosen_by_hash([as_marked(r) for r in loaded.records], limit, lambda r: f"{r.question.id} {r.text}")
+    table = Table(
+        "judge", "macro-F1", "QWK", "accuracy", "ms p50 / p95", title=f"{corpus} {split}: {len(rows)} answers"
+    )
+    results = []
+    for name, judge in made.items():
+        result = evaluate(judge, track(rows, description=name, transient=True))
+        for part in ("by_area_age", "by_discipline"):  # a corpus is one area of one discipline
+            result.pop(part, None)
+        about = getattr(judge, "card", None)
+        results.append(result | ({"card": about} if about else {}))
+        cells = [
+            f"{result[m]['value']:.3f} [{result[m]['low']:.3f}, {result[m]['high']:.3f}]"
+            for m in ("macro_f1", "qwk", "accuracy")
+        ]
+        table.add_row(result["judge"], *cells, f"{result['ms']['p50']} / {result['ms']['p95']}")
+    Console().print(table)
+    about = card(corpus)
+    return {
+        "on": corpus,
+        "split": split,
+        "limit": limit,
+        "data": {"licence": about["licence"], "sha256": loaded.sha256, "as_published": loaded.as_published},
+        "judges": results,
+    }
+
+
+def fitted(grader: Grader, corpus: str, train: Loaded) -> GradedJudge:
+    """A judge of a grader that is fitted on a train split."""
+    from finetune.graded_judge import GradedJudge
+    from finetune.pair_features import Pair
+
+    pairs = [Pair(r.question, r.references, r.answer) for r in train.records]
+    labels, groups = [r.label for r in train.records], [r.question_id for r in train.records]
+    about = {
+        "fitted_on": f"{corpus} train",
+        "sha256": train.sha256,
+        "answers": len(pairs),
+        "left_out": len(train.left_out),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    grader.fit(pairs, labels, groups)
+    return GradedJudge(grader, about)
+
+
+def _judge(name: str, corpus: str, directory: Path, settings: Settings) -> Judge:
+    from finetune.corpora import load
+    from finetune.floor_grader import FloorGrader
+    from finetune.graded_judge import GradedJudge
+    from finetune.references import BestReference
+    from workbench.judging.registry import make_judge
+
+    if name == "tfidf":
+        return fitted(FloorGrader(), corpus, load(corpus, "train", directory))
+    if name.endswith(FITTED):
+        return GradedJudge.load(Path(name))
+    return BestReference(make_judge(name, settings))

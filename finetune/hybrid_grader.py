@@ -1,0 +1,150 @@
+"""The hybrid fitted on a corpus: several views of an answer beside its references, stacked by question.
+
+A member's probabilities for an answer come from a fit without that answer's question (Wolpert 1992, Neural Networks
+5:241), so that the stack learns whom to trust on questions nobody has met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from finetune.corpora import LABELS
+from finetune.members import Member, members_for
+from finetune.metrics import scores
+from finetune.pair_features import Pair, fit_idf
+from finetune.vectors import Vectors, encoder
+from finetune.views import Views, texts_of, views_of
+from workbench.settings import get_settings
+
+FOLDS = 8
+
+Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
+
+
+class HybridGrader:
+    """Members fitted apart, and a regression that weighs their probabilities.
+
+    Args:
+        name: Name and version.
+        encoders: Sentence encoders whose vectors it sees, see `finetune.vectors`.
+        vectors: By encoder; None makes them of the settings' weights when they are first needed.
+    """
+
+    def __init__(
+        self, name: str, encoders: Sequence[str] = ("minilm",), vectors: Mapping[str, Vectors] | None = None
+    ) -> None:
+        self.name = name
+        self.encoders = tuple(encoders)
+        self.validated: dict[str, Any] = {}
+        self._fitted: dict[str, Any] = {}
+        self._vectors = vectors
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the encoders, which are the program's and not the fit's."""
+        return self.__dict__ | {"_vectors": None}
+
+    def fit(self, pairs: Sequence[Pair], labels: Sequence[str], groups: Sequence[str]) -> None:
+        """Learns, and fills `validated` with the figures on questions left out; see `Grader`."""
+        y = np.array([LABELS.index(label) for label in labels])
+        self._idf = fit_idf(
+            [pair.answer for pair in pairs] + [text for pair in dict.fromkeys(_askings(pairs)) for text in pair]
+        )
+        views = self.look(pairs)
+        members = members_for(self.encoders)
+        folds = folds_by_question(groups)
+        outside = {name: left_out_probabilities(member, views, y, folds) for name, member in members.items()}
+        stacked = _logs(outside.values())
+        honest = np.zeros((len(y), len(LABELS)))
+        for train, test in folds:
+            honest[test] = _stack().fit(stacked[train], y[train]).predict_proba(stacked[test])
+        self._offsets = macro_offsets(honest, y)
+        given = [LABELS[k] for k in (np.log(honest + 1e-9) + self._offsets).argmax(axis=1)]
+        points = {"correct": 10.0, "partial": 5.0, "incorrect": 0.0}
+        self.validated = scores(labels, given, [points[v] for v in labels], [points[v] for v in given], groups)
+        self.validated["members"] = {name: round(_macro_f1(y, p.argmax(axis=1)), 4) for name, p in outside.items()}
+        self._stack = _stack().fit(stacked, y)
+        self._fitted = {name: member.make().fit(member.see(views), y) for name, member in members.items()}
+
+    def probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        """(n_pairs, 3); see `Grader`."""
+        views = self.look(pairs)
+        members = members_for(self.encoders)
+        stacked = _logs(self._fitted[name].predict_proba(member.see(views)) for name, member in members.items())
+        weighed = np.exp(np.log(self._stack.predict_proba(stacked) + 1e-9) + self._offsets)
+        return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
+
+    def look(self, pairs: Sequence[Pair]) -> Views:
+        """The members' views of answers."""
+        vectors = self._encoders()
+        for one in vectors.values():
+            one.prepare(text for pair in pairs for text in texts_of(pair))
+        return views_of(pairs, self._idf, vectors)
+
+    def use(self, vectors: Mapping[str, Vectors]) -> None:
+        """Takes these vectors instead of making its own, such as those that were kept on disk."""
+        self._vectors = vectors
+
+    def _encoders(self) -> Mapping[str, Vectors]:
+        if self._vectors is None:
+            settings = get_settings()
+            self._vectors = {name: Vectors(encoder(name, settings)) for name in self.encoders}
+        return self._vectors
+
+
+def folds_by_question(groups: Sequence[str], seed: int = 0) -> Folds:
+    """Train and test rows, no question on both sides."""
+    return list(GroupKFold(FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(groups)), groups=groups))
+
+
+def left_out_probabilities(member: Member, views: Views, y: NDArray[np.intp], folds: Folds) -> NDArray[np.float64]:
+    """(n, 3): what a member says of each answer when it was fitted without the answer's question."""
+    found = np.zeros((len(y), len(LABELS)))
+    for train, test in folds:
+        found[test] = (
+            member.make().fit(member.see(views.rows(train)), y[train]).predict_proba(member.see(views.rows(test)))
+        )
+    return found
+
+
+def macro_offsets(probabilities: NDArray[np.float64], y: NDArray[np.intp]) -> NDArray[np.float64]:
+    """What to add to the logarithms of the probabilities so that the likeliest label has the best macro-F1.
+
+    Args:
+        probabilities: (n, 3), of answers to questions left out.
+        y: Right labels.
+
+    Returns:
+        (3,), the first 0; in steps of .05 up to .6 either way.
+    """
+    steps = np.arange(-12, 13) * 0.05
+    logs = np.log(probabilities + 1e-9)
+    tried = [np.array([0.0, a, b]) for a in steps for b in steps]
+    found = [_macro_f1(y, (logs + offset).argmax(axis=1)) for offset in tried]
+    return tried[int(np.argmax(found))]
+
+
+def _macro_f1(y: NDArray[np.intp], given: NDArray[np.intp]) -> float:
+    """Macro-F1 from the confusion matrix: hundreds of offsets are tried."""
+    n = len(LABELS)
+    confusion = np.bincount(n * y + given, minlength=n * n).reshape(n, n)
+    return float(np.mean(2 * confusion.diagonal() / np.maximum(1, confusion.sum(axis=0) + confusion.sum(axis=1))))
+
+
+def _logs(probabilities: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.hstack([np.log(np.clip(one, 1e-3, 1)) for one in probabilities])
+
+
+def _stack() -> Any:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000, class_weight="balanced"))
+
+
+def _askings(pairs: Iterable[Pair]) -> list[tuple[str, ...]]:
+    return [pair.references for pair in pairs]

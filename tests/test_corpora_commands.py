@@ -1,0 +1,98 @@
+"""`viva-finetune` on graded answers: prepare, evaluate, and what is said where something is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from finetune.cli import app
+from finetune.prepare import read_prepared
+from tests.small_corpus import row, write_corpus
+
+RUNNER = CliRunner(env={"COLUMNS": "200", "VIVA_SHARED_DIR": ""})
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A corpus in which right answers repeat the reference and wrong ones do not."""
+
+    def rows(split: str, topics: int) -> list[dict[str, object]]:
+        return [
+            row(
+                f"{split}:{n}:{label}", f"{split}{n}", answer, label, question=f"Why is {split}{n}?", references=[right]
+            )
+            for n in range(topics)
+            for right in [f"The {split}ium{n} melts quickly"]
+            for label, answer in (
+                ("correct", f"{split}ium{n} melts quickly"),
+                ("partial", f"something melts in {split}land{n}"),
+                ("incorrect", f"nobody{n} saw it"),
+            )
+        ]
+
+    return write_corpus(tmp_path / "data", rows("train", 12), rows("ua", 2), rows("uq", 4))
+
+
+def test_judges_and_the_floor_stand_in_one_table_and_one_report(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    done = RUNNER.invoke(
+        app,
+        ["evaluate", "--on", "scientsbank", "--judges", "keyword,tfidf", "--data", str(data), "--out", str(out)],
+    )
+    assert done.exit_code == 0, done.output
+    report = json.loads(out.read_text())
+    assert (report["on"], report["split"]) == ("scientsbank", "test-uq")
+    assert [judge["judge"] for judge in report["judges"]] == ["keyword-1", "tfidf-1"]
+    assert report["data"]["licence"] == "CC BY-SA 3.0" and not report["data"]["as_published"]
+    for judge in report["judges"]:
+        assert judge["n"] == 12 and judge["questions"] == 4
+        assert judge["macro_f1"]["low"] <= judge["macro_f1"]["value"] <= judge["macro_f1"]["high"]
+    assert report["judges"][1]["card"]["answers"] == 36
+    assert "tfidf-1" in done.output
+
+
+def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
+    for arguments in (
+        ["evaluate", "--on", "beetle", "--data", str(tmp_path)],
+        ["calibrate", "--on", "beetle", "--data", str(tmp_path), "--out", str(tmp_path / "judge.joblib")],
+        ["prepare", "--from", "beetle", "--data", str(tmp_path), "--out", str(tmp_path / "out")],
+    ):
+        done = RUNNER.invoke(app, arguments)
+        assert done.exit_code == 2 and "VIVA_SHARED_DIR" in done.output
+
+
+def test_a_judge_of_a_corpus_is_written_as_joblib_only(data: Path, tmp_path: Path) -> None:
+    done = RUNNER.invoke(
+        app, ["calibrate", "--on", "scientsbank", "--data", str(data), "--out", str(tmp_path / "judge.json")]
+    )
+    assert done.exit_code == 2 and ".joblib" in done.output
+    missing = tmp_path / "none.joblib"
+    done = RUNNER.invoke(app, ["evaluate", "--on", "scientsbank", "--judges", str(missing), "--data", str(data)])
+    assert done.exit_code == 2 and "no fitted judge" in done.output
+
+
+def test_training_data_are_prepared_from_a_corpus_and_a_table_of_ones_own(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "mine.csv"
+    own.write_text(
+        "Frage,Antwort,Muster,Punkte\nWarum?,darum,Darum.,9\nWieso?,deshalb,Darum.,4\nWeshalb?,,Darum.,4\n",
+        encoding="utf-8",
+    )
+    done = RUNNER.invoke(
+        app,
+        ["prepare", "--from", "scientsbank", "--data", str(data), "--own", str(own), "--validation", "0.25",
+         "--columns", "question=Frage,answer=Antwort,reference=Muster,points=Punkte", "--out", str(tmp_path / "out")],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    train, validation = (read_prepared(tmp_path / "out" / f"{name}.jsonl") for name in ("train", "validation"))
+    assert {r.corpus for r in [*train, *validation]} == {"scientsbank", "own"}
+    assert not {r.question for r in train} & {r.question for r in validation}
+    assert "mine.csv:4" in (tmp_path / "out" / "rejected.jsonl").read_text()
+    assert f"train: {len(train)} rows" in done.output and "rejected: 1" in done.output
+
+
+def test_columns_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["prepare", "--from", "banks", "--columns", "question", "--out", str(tmp_path)])
+    assert done.exit_code == 2 and "field=column" in done.output
