@@ -44,6 +44,12 @@ _WITHDRAWS = re.compile(
     + r"|\bthat (?:is|was) (?:all )?(?:nonsense|rubbish|wrong) (?:from|all of it|altogether)\b"
     + r"|\bonly said (?:that|this|it|all that) to\b|\bwas for another (?:case|question|patient)\b"
     + rf"|\bdisagree with {_ALL}"
+    + r"|\b(?:is|was) not my (?:own )?(?:answer|view|opinion)\b"
+    + r"|\bchanged my mind about (?:all|every|each|that|it|them)\b"
+    + r"|\b(?:only|just) (?:joking|kidding|guessing wildly)\b|\bthe wrong way (?:a?round|about)\b|\bback to front\b"
+    + r"|\b(?:pretend|imagine) (?:that )?(?:you|i) (?:did not|never)\b|\bi pass on (?:this|that)\b"
+    + r"|\bwish i had (?:not|never) said\b|\b(?:believe|think|mean) the (?:contrary|reverse)\b"
+    + r"|\bnone of (?:these|those|this|that)\b$"
 )
 """Takes back all that was said; in a first sentence, all that follows."""
 
@@ -53,8 +59,15 @@ _ANNOUNCES = re.compile(
     r"|\bthese are (?:the |some |common |typical )*(?:misconceptions|mistakes|errors|myths|wrong answers)\b"
     r"|\blist (?:what|things|the things) (?:\w+ )?i would (?:not|never)\b"
     r"|\bnothing in (?:the )?(?:next|following)\b"
+    r"|\bhow (?:you|one|1|we) (?:should|must) (?:not|never) (?:answer|do)\b"
+    r"|\bfailed\b.*\bfor saying (?:this|that|so)\b|\bopposite of what i (?:believe|think|mean)\b"
+    r"|\bnot take (?:\w+ ){1,5}(?:for|as) my (?:opinion|answer|view)\b"
+    r"|\b(?:here comes|now comes) .*\b(?:rubbish|nonsense)\b"
 )
 """Says that what comes is not the speaker's answer."""
+
+_ORDERS = re.compile(r"(?:forget|scratch|cancel|ignore|strike|delete|erase|disregard|take|withdraw|retract)\b")
+"""A withdrawal that speaks of what was just said, never of what comes."""
 
 _OWN_WORD = re.compile(r"\b(?:but|instead|in fact|actually|the truth is|my answer is|what i would (?:do|say) is)\b")
 """Where a speaker goes over to what they mean themselves."""
@@ -65,7 +78,8 @@ _DISOWNS = re.compile(
     rf"|incorrect|madness|outdated|unreasonable) to {_SAYING}\b"
     r"|\b(?:claim|idea|notion|view|belief|theory|suggestion|assertion|opinion)s? that\b.*"
     r"\b(?:disproved|disproven|refuted|debunked|wrong|false|mistaken|untenable|unfounded|absurd|nonsense|outdated|abandoned)\b"
-    r"|\bi (?:\w+ )?(?:oppose|reject|dispute|deny|contest|disagree|refuse to (?:accept|believe|say|think|agree)) (?:the"
+    r"|"
+    r"\bi (?:\w+ )?(?:oppose|reject|dispute|deny|contest|disagree|refuse to (?:accept|believe|say|think|agree)) (?:the"
     r" (?:idea|claim|notion|view)|that)\b"
     r"|\bi have never (?:accepted|believed|thought|agreed)\b"
     rf"|\bi (?:can|could|do|would|will) (?:not|never) (?:agree|accept|{_SAYING}) (?:with|that)\b"
@@ -77,6 +91,15 @@ _DISOWNS = re.compile(
     r"|\bold wives\b|\b(?:pure|sheer|complete|utter) (?:fiction|fantasy|invention|nonsense|rubbish)\b"
     r"|\b(?:is|are|was) (?:just |simply )?(?:a |an )?(?:myth|fairy tale|hoax|superstition|fallacy|misconception)\b"
     rf"|\bi (?:\w+ )?{_SAYING} the (?:very |exact )?opposite\b|\bargue the (?:very |exact )?opposite\b"
+    r"|\bnot (?:buy|share|follow|support) the (?:argument|idea|view|notion|claim) (?:that|of)\b"
+    r"|\bnot convinced (?:that|of)\b"
+    r"|\b(?:shown|proved|proven|showed|found|demonstrated) the (?:reverse|opposite|contrary)\b"
+    r"|\bused to be (?:taught|thought|believed|said|assumed|held) that\b"
+    r"|\b(?:do|should|must) not (?:listen|believe them|believe it)\b"
+    r"|\bi am (?:firmly |strongly |totally )?(?:against|opposed to)\b"
+    r"|\bwould be (?:malpractice|negligent|reckless|indefensible)\b"
+    r"|\bno truth in\b|\bwhich is (?:rubbish|nonsense|wrong|untrue|a myth)\b"
+    r"|\bsaying\b.*\bwould be (?:\w+ )?(?:wrong|false|untrue)\b"
     r"|\b(?:exactly|just|precisely) what (?:one|1|you|i|we) (?:must|should|would|can|could) (?:not|never)\b"
 )
 """Turns down what it is said with."""
@@ -91,6 +114,12 @@ _OPEN = re.compile(
     r"|\b(?:can|could) tell me (?:if|whether)\b|\b(?:can|could) not (?:say|tell) (?:one way|whether|if)\b"
     r"|\bno (?:view|opinion) (?:on|about)\b|\bwhether\b.*\b(?:never understood|beyond me|escapes me)\b"
     r"|\bnever understood (?:if|whether|why)\b|\b(?:is|are) beyond me\b|\bescapes me (?:if|whether)\b"
+    r"|\bnot get (?:to|round to) the (?:chapter|lecture|part|section)\b"
+    r"|\bnever (?:learnt|learned|read|studied|heard)\b"
+    r"|\bdo i (?:need|have) to (?:say|mention|name)\b|\bshould i (?:say|mention|name)\b"
+    r"|\bwhat do you (?:think|say) (?:about|of|to)\b"
+    r"|\bor not i (?:\w+ )?(?:can|could|do) not (?:remember|recall|know|tell|say)\b"
+    r"|\bor was it (?:something|someone|the other)\b"
     r"|\bmeans nothing to me\b|\blook up (?:if|whether)\b|\bnot know (?:if|whether)\b|\bone way or the other\b"
 )
 """Says that the speaker does not know, or asks what they should say."""
@@ -130,8 +159,8 @@ def sentence_effects(terms: Sequence[Term]) -> dict[int, Effect]:
         announced = False
         withdrawal = _WITHDRAWS.search(text)
         before = sentence[: text[: withdrawal.start()].count(" ")] if withdrawal else []
-        nothing_said = not earlier and all(terms[k].is_small for k in before)
-        if _ANNOUNCES.search(text) or (withdrawal and nothing_said):
+        takes_back = any(not terms[k].is_small for k in before) and _ORDERS.match(text[withdrawal.start() :])  # type: ignore[union-attr]
+        if _ANNOUNCES.search(text) or (withdrawal and not earlier and not takes_back):
             announced = True
             effects.update(dict.fromkeys(sentence, "disowned"))
             continue
