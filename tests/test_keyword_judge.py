@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from workbench.exam.bank import load_banks
 from workbench.exam.grading import KeywordJudge, judge_keywords, points_of, verdict_of
 from workbench.exam.items import KeyPoint, Question
-from workbench.exam.matching import meant_term
+from workbench.exam.slips import meant_term
 from workbench.exam.spoken_terms import read_terms
 
 AREA = load_banks()["medical"].area("cardiology")

@@ -93,7 +93,8 @@ def judge_keywords(
     Returns:
         The mark; evidence in the bank's order, quotes are pieces of `answer` as it stands.
     """
-    read = read_answer(question, answer, f"{question_text} {question.stem}")
+    spoken = recognition_confidence < 1
+    read = read_answer(question, answer, f"{question_text} {question.stem}", spoken=spoken)
     found = [_look_for(point, read) for point in question.key_points]
     salad = is_salad(read, question)
     if salad:

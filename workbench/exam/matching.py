@@ -1,8 +1,8 @@
 """Finds the accepted wordings and misconceptions of a question in what a candidate said.
 
 A wording matches where its terms stand close together, in any order, with the same stance: a claim matches a claim, a
-denial ("avoid nitrates") a denial. Slips of the recogniser are bridged for long rare terms only, and never between
-terms that are words of their own or differ by a piece that turns the meaning round.
+denial ("avoid nitrates") a denial. Slips of the recogniser are bridged (`workbench.exam.slips`): a long rare term
+anywhere, any other word of a spoken answer only where it sounds like the wording's and stands beside the rest of it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import jellyfish
-from rapidfuzz.distance import OSA
-
 from workbench.exam.assertion import Stance, read_stances
 from workbench.exam.items import Question
-from workbench.exam.spoken_terms import Term, american, read_terms, stem
-from workbench.exam.synonyms import ANTONYM_AFFIXES, CONFUSABLE, HEDGES, LIGHT, STOP
+from workbench.exam.slips import Guess, bridges, misheard
+from workbench.exam.spoken_terms import Term, read_terms
+from workbench.exam.synonyms import HEDGES, LIGHT
 
 _ORDERED = frozenset(("before", "after", "below", "above", "follow"))
 """Terms whose neighbours may not change places: "adrenaline before the shock"."""
@@ -26,7 +24,6 @@ _UNITS = frozenset(
     ("mg", "ml", "joul", "minut", "hour", "day", "week", "month", "year", "percent", "mmhg", "bpm", "liter")
 )
 _SENTENCE_GAP = 2
-_RARE_LETTERS = 8
 _ECHO_TERMS = 5
 """Shortest run of the question's own words that counts as an echo of it."""
 
@@ -75,6 +72,7 @@ class Content:
     start: int
     end: int
     bridged: bool = False
+    guesses: tuple[Guess, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,9 @@ def read_wording(text: str) -> Wording:
     return Wording(text, terms, ordered)
 
 
-def read_answer(question: Question, text: str, question_text: str, *, of_question: bool = False) -> Answer:
+def read_answer(
+    question: Question, text: str, question_text: str, *, of_question: bool = False, spoken: bool = False
+) -> Answer:
     """Reads an answer: stances, recogniser's slips bridged, echoes of the question left out.
 
     Args:
@@ -114,11 +114,13 @@ def read_answer(question: Question, text: str, question_text: str, *, of_questio
         text: The answer as recognised or typed.
         question_text: What the candidate was told (scenario and stem); runs of it in the answer count for nothing.
         of_question: Whether the text is the bank's own, so that no slip of a recogniser is bridged.
+        spoken: Whether a recogniser wrote it, so that any word may have been misheard.
     """
     reading = read_stances(read_terms(text))
     terms = reading.terms
     echoed = _echoed(terms, question_text) | _about_marks(text, terms)
-    bridges = {} if of_question else _bridges(question, terms)
+    bridged = {} if of_question else bridges(question, terms)
+    guessed = misheard(question, terms) if spoken else {}
     content: list[Content] = []
     place, sentence = 0, 0
     skip_to = -1
@@ -127,14 +129,17 @@ def read_answer(question: Question, text: str, question_text: str, *, of_questio
         sentence = term.sentence
         if i < skip_to or stance in ("operator", "retracted", "unknown") or i in echoed:
             continue
-        if i in bridges:
-            target, n_terms = bridges[i]
+        if i in bridged:
+            targets, n_terms = bridged[i]
             pieces = reading.stances[i : i + n_terms]
             worst = next((s for s in pieces if s not in ("claimed", "operator")), stance)
-            content.append(Content(target, worst, i, place, term.start, terms[i + n_terms - 1].end, bridged=True))
-            place, skip_to = place + 1, i + n_terms
+            for target in targets:
+                content.append(Content(target, worst, i, place, term.start, terms[i + n_terms - 1].end, bridged=True))
+                place += 1
+            skip_to = i + n_terms
         elif not term.is_small:
-            content.append(Content(term.stem, stance, i, place, term.start, term.end))
+            guesses = guessed.get(i, ())
+            content.append(Content(term.stem, stance, i, place, term.start, term.end, guesses=guesses))
             place += 1
     n_hedges = sum(term.word in HEDGES for term in terms)
     return Answer(text, tuple(terms), tuple(content), tuple(reading.clauses), frozenset(echoed), n_hedges)
@@ -150,7 +155,8 @@ def find(wordings: Iterable[str], answer: Answer, *, whole: bool = False) -> lis
     """
     by_stem: dict[str, list[int]] = {}
     for n, item in enumerate(answer.content):
-        by_stem.setdefault(item.stem, []).append(n)
+        for stem_ in (item.stem, *(guess.stem for guess in item.guesses)):
+            by_stem.setdefault(stem_, []).append(n)
     found: list[Match] = []
     for text in wordings:
         found.extend(_find_one(read_wording(text), answer, by_stem, whole))
@@ -175,6 +181,8 @@ def _find_one(wording: Wording, answer: Answer, by_stem: dict[str, list[int]], w
         taken = _take(wording, window)
         if taken is None or len(taken) < n_needed or all(item is not answer.content[start] for _, _, item in taken):
             continue
+        if not _vouched_for(wording, taken):
+            continue
         stance = _stance([(denied, item.stance) for _, denied, item in taken])
         if stance is None:
             continue
@@ -182,7 +190,8 @@ def _find_one(wording: Wording, answer: Answer, by_stem: dict[str, list[int]], w
         places = [item.place for item in items]
         span = max(places) - min(places)
         first, last = min(items, key=lambda c: c.index), max(items, key=lambda c: c.end)
-        exact = len(taken) == n_terms and not any(item.bridged for item in items)
+        own = {stem_ for stem_, _ in wording.terms}
+        exact = len(taken) == n_terms and not any(item.bridged or item.stem not in own for item in items)
         match = Match(wording, stance, first.start, last.end, first.index, last.index, exact)
         if stance not in best or span < best[stance][0]:
             best[stance] = (span, match)
@@ -193,6 +202,7 @@ def _take(wording: Wording, window: Sequence[tuple[int, Content]]) -> list[tuple
     """The window's terms that answer the wording's, each used once; None where an ordered wording is out of order."""
     used: set[int] = set()
     taken: list[tuple[int, bool, Content]] = []
+    unmet: list[tuple[str, bool]] = []
     items = dict(window)
     last = -1
     for k, (stem_, denied) in enumerate(wording.terms):
@@ -214,11 +224,37 @@ def _take(wording: Wording, window: Sequence[tuple[int, Content]]) -> list[tuple
         if place is None:
             if wording.ordered:
                 return None
+            unmet.append((stem_, denied))
             continue
         used.add(place)
         last = place
         taken.append((place, denied, items[place]))
+    for stem_, denied in unmet:
+        place = next((n for n, i in window if n not in used and any(g.stem == stem_ for g in i.guesses)), None)
+        if place is not None:
+            used.add(place)
+            taken.append((place, denied, items[place]))
     return taken
+
+
+def _vouched_for(wording: Wording, taken: Sequence[tuple[int, bool, Content]]) -> bool:
+    """Whether what was only guessed has enough of the wording beside it that was heard.
+
+    One guess of two or more terms, two of five or more, and none where a term is missing altogether; of two terms the
+    guess must have the very sound and be no word of the bank; alone it must be long besides.
+    """
+    stems = {stem_ for stem_, _ in wording.terms}
+    guesses = [
+        next(guess for guess in item.guesses if guess.stem in stems) for _, _, item in taken if item.stem not in stems
+    ]
+    if not guesses:
+        return True
+    n_terms = len(wording.terms)
+    if len(taken) < n_terms or len(guesses) > (2 if n_terms >= 5 else 1):
+        return False
+    if n_terms == 1:
+        return guesses[0].alone
+    return n_terms > 2 or (guesses[0].same_sound and not guesses[0].own_word)
 
 
 def _stance(pairs: Sequence[tuple[bool, Stance]]) -> Stance | None:
@@ -276,89 +312,3 @@ def _about_marks(text: str, terms: Sequence[Term]) -> set[int]:
     for match in _META.finditer(text):
         sentences.update(t.sentence for t in terms if t.start < match.end() and match.start() < t.end)
     return {i for i, term in enumerate(terms) if term.sentence in sentences}
-
-
-# ---- slips of the recogniser ----
-
-
-@lru_cache(maxsize=1024)
-def _vocabulary(question: Question) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
-    """Stems the bank uses in this question, and its long rare terms as (word, sound)."""
-    wordings = [w for point in question.key_points for w in (*point.accepted, *point.misconceptions)]
-    words = {term.word for text in (*wordings, question.stem, *question.key_terms) for term in read_terms(text)}
-    rare = {american(term.word) for text in question.key_terms for term in read_terms(text)}
-    long = sorted(w for w in rare if len(w) >= _RARE_LETTERS and w.isalpha())
-    return frozenset(stem(word) for word in words), tuple((w, jellyfish.metaphone(w)) for w in long)
-
-
-def _bridges(question: Question, terms: Sequence[Term]) -> dict[int, tuple[str, int]]:
-    """Slips of the recogniser: index of a term to (stem that was meant, how many terms it takes)."""
-    known, rare = _vocabulary(question)
-    if not rare:
-        return {}
-    # a word the bank knows is no fragment of another one
-    whole = {stem_ for stem_ in known if len(stem_) > 3}
-    bridges: dict[int, tuple[str, int]] = {}
-    i = 0
-    while i < len(terms):
-        for n in (3, 2, 1):
-            run = terms[i : i + n]
-            if len(run) < n or any(t.sentence != run[0].sentence or not t.word.isalpha() for t in run):
-                continue
-            if n == 1 and (run[0].stem in known or run[0].is_small):
-                continue
-            if n > 1 and (any(t.after_pause for t in run[1:]) or any(t.stem in whole for t in run)):
-                continue
-            meant = meant_term("".join(american(t.word) for t in run), rare, several=n > 1)
-            if meant is not None:
-                bridges[i] = (stem(meant), n)
-                i += n - 1
-                break
-        i += 1
-    return bridges
-
-
-def meant_term(heard: str, rare: Sequence[tuple[str, str]], *, several: bool = False) -> str | None:
-    """The rare term a recogniser most likely heard as `heard`, None when that is not safe to say.
-
-    At most one letter differs in a term of eight or nine letters and two in a longer one (one more when it was heard as
-    several words), the sounds agree, and the two do not differ by a piece that changes the meaning.
-
-    Args:
-        heard: One word, or several written together.
-        rare: Terms with their Metaphone codes, each at least eight letters long.
-        several: Whether `heard` was several words.
-    """
-    if len(heard) < _RARE_LETTERS - 1 or heard in CONFUSABLE or heard in STOP:
-        return None
-    sound = ""
-    best: tuple[int, str] | None = None
-    for word, word_sound in rare:
-        allowed = 1 if len(word) < 10 else 2
-        if several:
-            allowed += 1
-        if abs(len(word) - len(heard)) > allowed:
-            continue
-        distance = OSA.distance(heard, word, score_cutoff=allowed)
-        if distance > allowed or distance == 0 and not several:
-            continue
-        sound = sound or jellyfish.metaphone(heard)
-        if OSA.distance(sound, word_sound) > 1 or _meaning_differs(heard, word):
-            continue
-        if best is None or distance < best[0]:
-            best = (distance, word)
-    return best[1] if best else None
-
-
-def _meaning_differs(heard: str, word: str) -> bool:
-    """Whether two words differ by a piece that makes another term of one of them."""
-    for one, other in ANTONYM_AFFIXES:
-        for a, b in ((one, other), (other, one)):
-            if b == "":
-                if heard == a + word or word == a + heard:
-                    return True
-            elif a == "":
-                continue
-            elif (a in heard) != (a in word) and (b in word) != (b in heard) and heard.replace(a, b, 1)[:4] == word[:4]:
-                return True
-    return False

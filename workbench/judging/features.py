@@ -58,9 +58,9 @@ class Measurer:
         self._embed = embed
         self._kept: dict[str, NDArray[np.float32]] = {}
 
-    def measure(self, question: Question, answer: str, question_text: str) -> Measured:
-        """Measures one answer; see `Judge.judge` for the arguments."""
-        read = read_answer(question, answer, f"{question_text} {question.stem}")
+    def measure(self, question: Question, answer: str, question_text: str, *, spoken: bool = False) -> Measured:
+        """Measures one answer; see `Judge.judge` and `read_answer` for the arguments."""
+        read = read_answer(question, answer, f"{question_text} {question.stem}", spoken=spoken)
         found = [find_point(point, read) for point in question.key_points]
         said = passages(read)
         vectors = self._embed([passage.text for passage in said]) if said else np.zeros((0, 1), np.float32)
