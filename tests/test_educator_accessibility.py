@@ -81,14 +81,15 @@ def broken_rules(page: Any) -> list[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_breaks_a_rule_of_accessibility(browser: Any, served: Served, scheme: str) -> None:
     page = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}).new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.goto(f"{served.url}educators/?session=sess_one")
     page.wait_for_selector("#session-question .e-question")
-    assert broken_rules(page) == [], "a session"
+    broken = {"a session": broken_rules(page)}
     page.click("#session-back")
     for tab in READY:
         turn_to(page, tab)
-        assert broken_rules(page) == [], tab
+        broken[tab] = broken_rules(page)
+    assert "\n".join(f"{tab}: {rule}" for tab, rules in broken.items() for rule in rules) == ""
     page.context.close()
 
 
@@ -96,7 +97,7 @@ def test_no_page_breaks_a_rule_of_accessibility(browser: Any, served: Served, sc
 @pytest.mark.slow
 def test_no_page_is_wider_than_a_phone(browser: Any, served: Served) -> None:
     page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     page.goto(f"{served.url}educators/?session=sess_one")
     page.wait_for_selector("#session-question .e-question")
     fits = "document.documentElement.scrollWidth <= innerWidth"

@@ -143,6 +143,8 @@ def build_blocks(context: Context) -> gr.Blocks:
                 if importlib.util.find_spec(module) is None:
                     continue
                 with gr.Tab(title, id=name, render_children=True):
+                    # the headings of the pages are of the third level
+                    gr.HTML(f"<h2>{title}</h2>", apply_default_css=False, js_on_load=None, elem_classes="e-tab-title")
                     importlib.import_module(module).build(context)
         blocks.load(context.handler(_header), None, header, api_visibility="private", show_progress="hidden")
     return blocks

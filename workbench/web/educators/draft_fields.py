@@ -91,7 +91,7 @@ def build_form(*, can_speak: bool) -> QuestionForm:
         )
     note_line(draft_findings.ABOUT)
     gr.HTML(
-        "<h4>Key points</h4><p>Three to six; their weights sum to 1. One without id and text is left out.</p>",
+        "<h3>Key points</h3><p>Three to six; their weights sum to 1. One without id and text is left out.</p>",
         apply_default_css=False,
         js_on_load=None,
     )
@@ -229,7 +229,7 @@ def _note(messages: Sequence[str]) -> str:
     if not messages:
         return ""
     items = "".join(f"<li>{escape(message)}</li>" for message in messages)
-    return f'<ul class="edu-field-findings" role="status">{items}</ul>'
+    return f'<div role="status"><ul class="edu-field-findings">{items}</ul></div>'
 
 
 def _clean(text: Any) -> str:
