@@ -223,7 +223,7 @@ def _counts(records: Sequence[Record]) -> dict[str, Any]:
         by_source[source] = {label: labels[label] for label in LABELS}
     return {
         "rows": len(records),
-        "questions": len({(record.corpus, record.question_id) for record in records}),
+        "questions": len({(record.question_id, record.question) for record in records}),
         "labels": {label: sum(counts[label] for counts in by_source.values()) for label in LABELS},
         "by_source": by_source,
     }

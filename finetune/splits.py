@@ -135,8 +135,12 @@ def near_duplicates(one: Sequence[Record], other: Sequence[Record]) -> list[tupl
 
 def _held_out(records: Iterable[Record], share: float, seed: int) -> set[tuple[str, ...]]:
     by_corpus: dict[str, set[tuple[str, ...]]] = defaultdict(set)
-    for record in records:
-        by_corpus[record.corpus].add(question_key(record))
+    home: dict[tuple[str, ...], str] = {}
+    for record in records:  # exemplars and ticked answers share their questions: drawn once
+        key = question_key(record)
+        home[key] = min(record.corpus, home.get(key, record.corpus))
+    for key, corpus in home.items():
+        by_corpus[corpus].add(key)
     held: set[tuple[str, ...]] = set()
     for corpus, keys in sorted(by_corpus.items()):
         ordered = sorted(keys)

@@ -215,3 +215,11 @@ def test_unknown_sources_and_a_missing_directory_are_refused() -> None:
         gather(["asap"], None)
     with pytest.raises(CorpusError, match="give --data or set VIVA_SHARED_DIR"):
         gather(["saf"], None)
+
+
+def test_a_question_of_two_sources_is_drawn_once() -> None:
+    twice = [
+        *many("banks"),
+        *(replace(r, id=f"again {r.id}", corpus="calibration", answer=f"{r.answer} {r.answer}") for r in many("banks")),
+    ]
+    assert len({r.question_id for r in split_by_question(twice, 0.3).validation}) == 3
