@@ -79,5 +79,11 @@ export function showLinks(json) {
   holder.scrollIntoView({ block: "nearest" });
 }
 
+// Gradio's calendar button has a picture and no name
+const nameCalendars = () =>
+  document.querySelectorAll("button.calendar:not([aria-label])").forEach((one) => one.setAttribute("aria-label", "Choose a date"));
+new MutationObserver(nameCalendars).observe(document.documentElement, { childList: true, subtree: true });
+nameCalendars();
+
 // known to the pages' events
 window.educators = { download, showLinks };
