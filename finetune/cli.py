@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from finetune.commands.compare import compare
 from finetune.commands.hear import hear
 from finetune.commands.prepare import prepare
+from finetune.written import write_report
 
 app = typer.Typer(
     name="viva-finetune", help="Fit and measure judges.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -26,6 +25,7 @@ def _main() -> None:
 
 app.command()(hear)
 app.command()(prepare)
+app.command()(compare)
 
 
 @app.command()
@@ -131,13 +131,13 @@ def attack(
         asked = [(s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()]
         tried = chosen_by_hash(list(attacks(asked)), limit, lambda row: f"{row[0]} {row[2].id} {row[3]}")
         results = [resist(make_judge(name, settings), track(tried, description=name, transient=True)) for name in names]
-    for found in results:
+    for result in results:
         typer.echo(
-            f"{found['judge']}: of {found['n']} attacks {found['correct_rate']:.2%} reach correct, "
-            f"{found['over_three_rate']:.2%} more than 3 points"
+            f"{result['judge']}: of {result['n']} attacks {result['correct_rate']:.2%} reach correct, "
+            f"{result['over_three_rate']:.2%} more than 3 points"
         )
     if out is not None:
-        _write(out, {**more, "judges": results})
+        write_report(out, {**more, "judges": results})
 
 
 @app.command()
@@ -163,63 +163,50 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only so many, chosen by hash, for judges that are slow.")
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions", help="Write every mark of the one judge to this file, JSON lines, for `compare`."
+        ),
+    ] = None,
+    trained_on: Annotated[
+        Path | None,
+        typer.Option("--trained-on", help="Training data of `prepare`, to tell questions seen from unseen ones."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw how sure and how right the one judge is into this picture.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
 ) -> None:
     """Measure judges against an examiner's marks, with 95 % intervals."""
+    if (predictions or plot) and "," in judges:
+        raise typer.BadParameter(f"--predictions and --plot are of one judge; got --judges {judges}")
     if on == "heard":
+        from finetune.commands.evaluate import predict_heard
         from finetune.commands.hear import evaluate_heard
 
+        if predictions or plot:
+            predict_heard(judges.strip(), half, hearings, predictions, plot, trained_on)
+            if out is None:
+                return
         report = evaluate_heard([name.strip() for name in judges.split(",")], half, hearings)
         if out is not None:
-            _write(out, report)
+            write_report(out, report)
         return
     if on in ("scientsbank", "beetle", "saf"):
         from finetune.commands.corpora import evaluate_on
 
-        report = evaluate_on([name.strip() for name in judges.split(",")], on, split, data, limit)
+        report = evaluate_on([name.strip() for name in judges.split(",")], on, split, data, limit, predictions, plot)
         if out is not None:
-            _write(out, report)
+            write_report(out, report)
         return
-    from rich.console import Console
-    from rich.progress import track
-    from rich.table import Table
+    from finetune.commands.evaluate import evaluate_banks
 
-    from finetune.answers import exemplars, ticked
-    from finetune.choosing import chosen_by_hash
-    from finetune.evaluate import evaluate as measure
-    from workbench.judging.registry import make_judge
-    from workbench.settings import get_settings
-
-    settings = get_settings()
-    rows = exemplars(half, settings.banks_dir) if on == "exemplars" else ticked(banks_dir=settings.banks_dir)
-    rows = chosen_by_hash(rows, limit, lambda row: f"{row.question.id} {row.text}")
-    results: list[dict[str, Any]] = []
-    table = Table("judge", "macro-F1", "QWK", "accuracy", "ms p50 / p95", "doubtful", title=f"{len(rows)} answers")
-    for name in judges.split(","):
-        judge = make_judge(name.strip(), settings)
-        result = measure(judge, track(rows, description=name, transient=True))
-        results.append(result)
-        cells = [
-            f"{result[m]['value']:.3f} [{result[m]['low']:.3f}, {result[m]['high']:.3f}]"
-            for m in ("macro_f1", "qwk", "accuracy")
-        ]
-        table.add_row(name, *cells, f"{result['ms']['p50']} / {result['ms']['p95']}", f"{result['doubtful_rate']:.2f}")
-    Console().print(table)
+    results = evaluate_banks(
+        [name.strip() for name in judges.split(",")], on == "exemplars", half, limit, predictions, plot, trained_on
+    )
     if out is not None:
-        _write(out, {"on": on, "half": half if on == "exemplars" else None, "limit": limit, "judges": results})
-
-
-def _write(out: Path, results: dict[str, Any]) -> None:
-    from workbench.bench.report import machine
-
-    report = {
-        "command": shlex.join(["viva-finetune", *sys.argv[1:]]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        **results,
-    }
-    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"wrote {out}")
+        write_report(out, {"on": on, "half": half if on == "exemplars" else None, "limit": limit, "judges": results})
 
 
 if __name__ == "__main__":

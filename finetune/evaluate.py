@@ -1,67 +1,65 @@
-"""Measures judges on marked answers: agreement with intervals, by discipline, and what an answer costs."""
+"""Measures judges on marked answers: agreement with intervals, whole and by slices, and what an answer costs."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from finetune.answers import FIRST_AREAS, Marked
+from finetune.answers import Marked
 from finetune.metrics import scores
+from finetune.predictions import Prediction, by_slice, columns, predict
 from workbench.exam.items import Question, Scenario
-from workbench.judging.base import Judge
+from workbench.judging.base import MODERATE_BELOW, Judge
+
+SLICED = ("n", "questions", "macro_f1", "qwk", "ece")
+"""Figures of a part of the answers."""
 
 
 def evaluate(judge: Judge, given: Iterable[Marked]) -> dict[str, Any]:
-    """Marks every answer.
+    """Marks every answer and says how well; see `figures`."""
+    return {"judge": judge.name, **figures(list(predict(judge, given)))}
+
+
+def figures(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """How well answers were marked.
 
     Args:
-        judge: The judge.
-        given: The answers; each is marked once, the first of a question unmeasured in time because it reads the
-            question's wordings.
+        predictions: Of one judge.
 
     Returns:
-        The figures of `finetune.metrics.scores`, the same `by_area_age` and `by_discipline`, `ms` an answer, and the
-        share sent to a person.
+        The figures of `finetune.metrics.scores`; the same `by_area_age` and, as macro-F1, `by_discipline`; `slices`
+        with `n`, `macro_f1`, `qwk` and `ece` of each part; `ms` an answer, the first of each question left out because
+        its wordings are read then; and the share sent to a person.
     """
-    answers: list[Marked] = []
-    marks = []
-    ms: list[float] = []
-    met: set[str] = set()
-    for answer in given:
-        answers.append(answer)
-        started = time.perf_counter()
-        marks.append(judge.judge(answer.question, answer.text, question_text=answer.scenario))
-        if answer.question.id in met:
-            ms.append(1000 * (time.perf_counter() - started))
-        met.add(answer.question.id)
 
-    def figures(chosen: Sequence[int]) -> dict[str, Any]:
-        return scores(
-            [answers[i].verdict for i in chosen],
-            [marks[i].verdict for i in chosen],
-            [answers[i].points for i in chosen],
-            [marks[i].points for i in chosen],
-            [answers[i].question.id for i in chosen],
-        )
+    def of(rows: Sequence[int]) -> dict[str, Any]:
+        return scores(**columns([predictions[row] for row in rows]))
 
-    every = range(len(answers))
-    ages = {
-        "areas whose held-out half was never seen": [i for i in every if answers[i].area not in FIRST_AREAS],
-        "areas mended on all exemplars once": [i for i in every if answers[i].area in FIRST_AREAS],
+    whole = of(range(len(predictions)))
+    parts = {
+        name: {
+            part: whole if len(found) == 1 and len(rows) == len(predictions) else of(rows)
+            for part, rows in found.items()
+        }
+        for name, found in by_slice(predictions).items()
     }
-    disciplines = sorted({answer.discipline for answer in answers})
+    ages = {
+        "areas whose held-out half was never seen": parts.get("areas", {}).get("never seen"),
+        "areas mended on all exemplars once": parts.get("areas", {}).get("mended once"),
+    }
+    ms = [p.ms for p in predictions if p.ms is not None]
     return {
-        "judge": judge.name,
-        **figures(list(every)),
-        "by_area_age": {age: figures(chosen) for age, chosen in ages.items() if chosen},
-        "by_discipline": {
-            d: figures([i for i in every if answers[i].discipline == d])["macro_f1"] for d in disciplines
+        **whole,
+        "by_area_age": {age: known for age, known in ages.items() if known},
+        "by_discipline": {part: known["macro_f1"] for part, known in parts.get("discipline", {}).items()},
+        "slices": {
+            name: {part: {key: known[key] for key in SLICED} for part, known in found.items()}
+            for name, found in parts.items()
         },
         "ms": {"p50": _percentile(ms, 50), "p95": _percentile(ms, 95), "n": len(ms)},
-        "doubtful_rate": round(sum(mark.confidence < 0.6 for mark in marks) / max(1, len(marks)), 4),
+        "doubtful_rate": round(sum(p.confidence < MODERATE_BELOW for p in predictions) / max(1, len(predictions)), 4),
     }
 
 

@@ -57,7 +57,15 @@ def calibrate_on(corpus: str, out: Path, data: Path | None, encoders: Sequence[s
     typer.echo(f"wrote {out}")
 
 
-def evaluate_on(judges: Sequence[str], corpus: str, split: str, data: Path | None, limit: int | None) -> dict[str, Any]:
+def evaluate_on(
+    judges: Sequence[str],
+    corpus: str,
+    split: str,
+    data: Path | None,
+    limit: int | None,
+    predictions: Path | None = None,
+    plot: Path | None = None,
+) -> dict[str, Any]:
     """Marks a split with every judge and returns the report.
 
     Args:
@@ -66,14 +74,18 @@ def evaluate_on(judges: Sequence[str], corpus: str, split: str, data: Path | Non
         split: Which part.
         data: Directory of the corpora; None takes that of the settings.
         limit: Only so many answers, chosen by hash.
+        predictions: File the marks of the one judge go to.
+        plot: Picture of how sure and how right it is.
     """
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
     from finetune.choosing import chosen_by_hash
+    from finetune.commands.evaluate import keep
     from finetune.corpora import card, data_directory, load
-    from finetune.evaluate import evaluate
+    from finetune.evaluate import figures
+    from finetune.predictions import predict
     from finetune.references import as_marked
     from workbench.settings import get_settings
 
@@ -90,7 +102,16 @@ def evaluate_on(judges: Sequence[str], corpus: str, split: str, data: Path | Non
     )
     results = []
     for name, judge in made.items():
-        result = evaluate(judge, track(rows, description=name, transient=True))
+        marks = list(
+            predict(
+                judge,
+                track(rows, description=name, transient=True),
+                asked_as=name,
+                seen="unseen" if split == "test-uq" else "seen",
+            )
+        )
+        keep(marks, predictions, plot)
+        result = {"judge": judge.name, **figures(marks)}
         for part in ("by_area_age", "by_discipline"):  # a corpus is one area of one discipline
             result.pop(part, None)
         about = getattr(judge, "card", None)

@@ -1,0 +1,137 @@
+"""What `viva-finetune evaluate` does on the banks' own answers, typed and heard, and how it keeps every mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from workbench.engines.base import EngineError
+
+if TYPE_CHECKING:
+    from finetune.predictions import Prediction
+
+Half = Literal["tuning", "held-out", "all"]
+
+
+def evaluate_banks(
+    judges: Sequence[str],
+    of_exemplars: bool,
+    half: Half,
+    limit: int | None,
+    predictions: Path | None,
+    plot: Path | None,
+    trained_on: Path | None,
+) -> list[dict[str, Any]]:
+    """Marks exemplars or ticked answers with every judge, shows a table, and returns the figures.
+
+    Args:
+        judges: Names.
+        of_exemplars: Exemplars, else ticked answers.
+        half: Which exemplars.
+        limit: Only so many answers, chosen by hash.
+        predictions: File the marks of the one judge go to.
+        plot: Picture of how sure and how right it is.
+        trained_on: Training data, to tell questions seen from unseen ones.
+    """
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from finetune.answers import exemplars, ticked
+    from finetune.choosing import chosen_by_hash
+    from finetune.evaluate import figures
+    from finetune.predictions import PredictionsError, predict, stems_of
+    from workbench.judging.registry import make_judge
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    rows = exemplars(half, settings.banks_dir) if of_exemplars else ticked(banks_dir=settings.banks_dir)
+    rows = chosen_by_hash(rows, limit, lambda row: f"{row.question.id} {row.text}")
+    try:
+        stems = stems_of(trained_on) if trained_on else None
+        made = {name: make_judge(name, settings) for name in judges}
+    except (PredictionsError, ValueError, EngineError) as error:
+        raise typer.BadParameter(str(error)) from None
+    results: list[dict[str, Any]] = []
+    table = Table(
+        "judge", "macro-F1", "QWK", "accuracy", "ECE", "ms p50 / p95", "doubtful", title=f"{len(rows)} answers"
+    )
+    for name, judge in made.items():
+        asked = track(rows, description=name, transient=True)
+        marks = list(predict(judge, asked, asked_as=name, trained_on=stems))
+        keep(marks, predictions, plot)
+        result = {"judge": judge.name, **figures(marks)}
+        results.append(result)
+        cells = [
+            f"{result[m]['value']:.3f} \\[{result[m]['low']:.3f}, {result[m]['high']:.3f}]"
+            for m in ("macro_f1", "qwk", "accuracy", "ece")
+        ]
+        table.add_row(name, *cells, f"{result['ms']['p50']} / {result['ms']['p95']}", f"{result['doubtful_rate']:.2f}")
+    Console().print(table)
+    return results
+
+
+def predict_heard(
+    name: str, half: Half, hearings: Path | None, predictions: Path | None, plot: Path | None, trained_on: Path | None
+) -> None:
+    """Marks answers typed and heard and keeps the marks in one file, cut by the slice `medium`.
+
+    Args:
+        name: The judge.
+        half: Which exemplars.
+        hearings: What was heard of them; None is what comes with the repository.
+        predictions: File the marks go to.
+        plot: Picture of how sure and how right it is.
+        trained_on: Training data, to tell questions seen from unseen ones.
+    """
+    from rich.progress import track
+
+    from finetune.heard import HEARD, pairs
+    from finetune.predictions import predict, stems_of
+    from workbench.judging.registry import make_judge
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    path = hearings or HEARD
+    if not path.is_file():
+        raise typer.BadParameter(f"there is no {path}; `viva-finetune hear` makes one")
+    try:
+        rows = pairs(path, half, settings.banks_dir)
+        stems = stems_of(trained_on) if trained_on else None
+        judge = make_judge(name, settings)
+    except (ValueError, EngineError) as error:
+        raise typer.BadParameter(str(error)) from None
+    heard = [(replace(row.typed, text=row.hearing.text), row.hearing.confidence) for row in rows]
+    typed = track([row.typed for row in rows], description=f"{name}, typed", transient=True)
+    marks = list(predict(judge, typed, asked_as=name, trained_on=stems))
+    asked = track(heard, description=f"{name}, heard", transient=True)
+    keep([*marks, *predict(judge, asked, asked_as=name, trained_on=stems, medium="heard")], predictions, plot)
+
+
+def keep(marks: Sequence[Prediction], predictions: Path | None, plot: Path | None) -> None:
+    """Writes marks to the file, and the picture of their reliability, where either is wanted.
+
+    Args:
+        marks: Of one judge.
+        predictions: File they go to.
+        plot: Picture.
+    """
+    import numpy as np
+
+    from finetune.predictions import write_predictions
+    from finetune.reliability import expected_calibration_error, plot_reliability, reliability_bins
+
+    if predictions is not None:
+        write_predictions(marks, predictions)
+        typer.echo(f"wrote {len(marks)} predictions to {predictions}")
+    if plot is not None:
+        sure = np.array([p.confidence for p in marks])
+        hit = np.array([p.given_verdict == p.true_verdict for p in marks])
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        title = f"{marks[0].version}: ECE {expected_calibration_error(sure, hit):.3f}, {len(marks)} answers"
+        plot_reliability(reliability_bins(sure, hit), plot, title)
+        typer.echo(f"wrote {plot}")
