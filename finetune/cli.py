@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from finetune.commands.compare import compare
-from finetune.commands.hear import hear
+from finetune.commands.hear import confusions, hear
 from finetune.commands.prepare import prepare
 from finetune.written import write_report
 
@@ -24,6 +24,7 @@ def _main() -> None:
 
 
 app.command()(hear)
+app.command()(confusions)
 app.command()(prepare)
 app.command()(compare)
 

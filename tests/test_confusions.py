@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from finetune.confusions import Confusions, class_of, fit, runs
+from finetune.heard import HEARD, pairs
 from finetune.word_errors import word_error_rate
 
 PAIRS = [
@@ -86,3 +87,14 @@ def test_texts_without_a_slip_and_rates_that_are_none_are_refused(fitted: Confus
         fit([("give aspirin", "give aspirin")])
     with pytest.raises(ValueError, match="from 0 to 1, or None .*; got 3"):
         fitted.augment("give aspirin", Random(0), 3)
+
+
+def test_the_committed_model_makes_as_many_slips_as_were_heard_in_answers_it_was_not_fitted_on():
+    model = Confusions.load(HEARD.with_name("confusions.json"))
+    rows = pairs(HEARD, "held-out")[:120]
+    heard = np.mean([row.hearing.wer for row in rows])
+    made = np.mean(
+        [word_error_rate(row.typed.text, model.augment(row.typed.text, Random(n))) for n, row in enumerate(rows)]
+    )
+    assert made == pytest.approx(heard, abs=0.04)
+    assert model.wer == pytest.approx(heard, abs=0.04)

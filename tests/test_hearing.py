@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from finetune.answers import Marked
-from finetune.heard import Pair, band_of, compare, pairs
+from finetune.answers import Marked, exemplars
+from finetune.heard import HEARD, Pair, band_of, compare, pairs
 from finetune.hearing import Heard, Hearings, answer_id, hear_all, key_of, read_rows, share_of, words_of
 from finetune.speaking import AFTER_S, BEFORE_S, PLACES, SETTLE_S, SPEAKERS, drawn, in_place, speak
 from finetune.word_errors import word_error_rate
@@ -315,3 +315,19 @@ def test_a_file_without_a_hearing_of_the_half_says_how_to_make_one(tmp_path: Pat
     path.write_text(json.dumps({**pair(0, "correct", "x").hearing.__dict__}) + "\n")
     with pytest.raises(ValueError, match="1 hearings, none of an exemplar of the half 'held-out'.*hear --half"):
         pairs(path)
+
+
+# ---- what comes with the repository
+
+
+def test_the_committed_hearings_are_of_exemplars_as_the_banks_have_them_and_of_every_voice_and_place():
+    rows = read_rows(HEARD)
+    known = {answer_id(answer.question.id, answer.text) for answer in exemplars("all")}
+    stale = [row.id for row in rows if row.id not in known]
+    assert len(stale) <= 0.05 * len(rows), f"run `viva-finetune hear` anew: {len(stale)} texts have changed"
+    assert len({row.id for row in rows}) == len(rows) and all(0 <= row.confidence <= 1 for row in rows)
+    assert all(len(row.probabilities) == len(row.text.split()) for row in rows)
+    held_out = [pair.hearing for pair in pairs(HEARD, "held-out")]
+    voices = Counter(row.voice for row in held_out)
+    assert len(voices) == len(SPEAKERS) and min(voices.values()) > 0.15 * len(held_out)
+    assert {(row.place, row.snr_db) for row in held_out} == {(place.name, place.snr_db) for place in PLACES}

@@ -113,3 +113,26 @@ def evaluate_heard(
         )
     Console().print(table)
     return {"on": "heard", "half": half, "judges": results}
+
+
+def confusions(
+    out: Annotated[Path, typer.Option("--out", help="Where the model goes, JSON.")],
+    hearings: Annotated[
+        Path | None, typer.Option("--hearings", help="What was heard, as `hear` writes it; else the repository's.")
+    ] = None,
+    half: Annotated[
+        Literal["tuning", "held-out", "all"], typer.Option("--half", help="Exemplars it is fitted on.")
+    ] = "tuning",
+) -> None:
+    """Fit the cheap model of the recogniser's slips, which makes noisy copies of texts for training."""
+    from finetune.confusions import fit
+    from finetune.heard import HEARD, pairs
+    from workbench.settings import get_settings
+
+    try:
+        rows = pairs(hearings or HEARD, half, get_settings().banks_dir)
+        model = fit([(row.typed.text, row.hearing.text) for row in rows])
+    except (ValueError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error)) from None
+    model.save(out)
+    typer.echo(f"wrote {out}: {model.n_words} words of {len(rows)} answers, word error rate {model.wer:.3f}")
