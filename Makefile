@@ -3,10 +3,10 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-EXTRAS ?= piper,whisper,postgres,s3,dev
+EXTRAS ?= piper,whisper,postgres,s3,finetune,dev
 SHELL  := /bin/bash
 
-.PHONY: install run test test-fast check bench notebooks clean
+.PHONY: install run test test-fast check bench notebooks mlflow clean
 
 install: $(STAMP)
 
@@ -40,6 +40,10 @@ bench: install
 
 notebooks: install
 	$(BIN)/python -m pytest tests/test_notebooks.py
+
+# runs, figures and registered adapters; MLFLOW_PORT=... takes another port
+mlflow: install
+	$(BIN)/python -m finetune.mlflow_ui
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -7,15 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from finetune.cli import app
 from finetune.compare import compare, mcnemar, paired
-from finetune.metrics import VERDICTS
 from finetune.predictions import (
-    Prediction,
     PredictionsError,
     predict,
     read_predictions,
@@ -23,10 +20,10 @@ from finetune.predictions import (
     slices_of,
     write_predictions,
 )
+from tests.made_predictions import made
 from tests.small_corpus import many, row, write_corpus
 
 RUNNER = CliRunner(env={"COLUMNS": "220", "VIVA_SHARED_DIR": ""})
-POINTS = {"correct": 9.0, "partial": 5.0, "incorrect": 1.0}
 
 
 def table(both: int, only_a: int, only_b: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -50,39 +47,6 @@ def test_mcnemar_gives_the_exact_p_of_fagerland_lydersen_and_laake_2013_table_2(
 def test_judges_that_are_right_on_the_same_answers_do_not_differ() -> None:
     assert mcnemar([True, False], [True, False]).p == 1
     assert mcnemar(*table(5, 3, 3, 5)).p == 1
-
-
-def made(
-    judge: str,
-    right: Callable[[int, np.random.Generator], bool],
-    *,
-    seed: int = 1,
-    n_questions: int = 40,
-    per_question: int = 6,
-) -> list[Prediction]:
-    """Marks of a judge that is right where it is told to be, else one verdict off."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for k in range(n_questions * per_question):
-        true = VERDICTS[k % 3]
-        given = true if right(k, rng) else VERDICTS[(k + 1) % 3]
-        slices = {"medium": "heard" if k % 2 else "typed", "discipline": "law"}
-        rows.append(
-            Prediction(
-                f"q{k // per_question}:{k}",
-                f"q{k // per_question}",
-                true,
-                given,
-                POINTS[true],
-                POINTS[given],
-                0.8,
-                slices,
-                judge,
-                f"{judge}-1",
-                3.0,
-            )  # fmt: skip
-        )
-    return rows
 
 
 def test_a_better_judge_is_found_better_with_an_interval_clear_of_zero() -> None:

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     shared_dir: Path | None = Field(
         None, description="Directory with the optional `datasets` and `speech` corpora used by benches and tests."
     )
+    mlflow_uri: str | None = Field(
+        None, description="MLflow server with training runs and adapters; unset, an SQLite file in VIVA_DATA_DIR."
+    )
 
     # engines
     vad: str = Field("silero", description="Voice activity detector.")
@@ -71,7 +74,11 @@ class Settings(BaseSettings):
     llm: str = Field("smollm2", description="Language model: smollm2 (embedded) or http.")
     llm_model: str = Field("SmolLM2-135M-Instruct", description="Model or adapter name a chat server knows.")
     llm_url: str | None = Field(None, description="Base URL of a /v1/chat/completions server, e.g. vLLM.")
-    judge: str = Field("hybrid", description="Judge of the answers: keyword, embedding, hybrid, llm or panel.")
+    judge: str = Field(
+        "hybrid",
+        description="Judge of the answers: keyword, embedding, hybrid, llm, panel, adapter:FOLDER for an adapter of "
+        "viva-finetune, or models:/viva-examiner@champion for the one promoted in MLflow.",
+    )
     judge_llm: str | None = Field(
         None, description="Language model of the llm judge: smollm2 or http; unset, the one of VIVA_LLM."
     )

@@ -161,4 +161,8 @@ def _judge(name: str, corpus: str, directory: Path, settings: Settings) -> Judge
         return fitted(FloorGrader(), corpus, load(corpus, "train", directory))
     if name.endswith(FITTED):
         return GradedJudge.load(Path(name))
+    if name.startswith(("adapter:", "models:/")):
+        from finetune.registry import made_judge
+
+        return made_judge(name, settings, beside_references=True)
     return BestReference(make_judge(name, settings))

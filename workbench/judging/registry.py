@@ -11,6 +11,7 @@ from workbench.exam.items import Bank, Question, Scenario
 from workbench.exam.model import Evaluation
 from workbench.exam.model import Judge as Ask
 from workbench.judging.base import Judge
+from workbench.judging.makers import SCHEMES, made_elsewhere
 
 if TYPE_CHECKING:
     from workbench.engines.base import LabelScorer
@@ -32,24 +33,30 @@ def make_judge(name: str, settings: Settings, *, scorer: LabelScorer | None = No
     """The judge of this name.
 
     Args:
-        name: One of `JUDGES`.
+        name: One of `JUDGES`, or a judge that is made elsewhere, see `workbench.judging.makers`.
         settings: Where its weights are, and which model the `llm` judge asks.
         scorer: The language model for `llm`, where it is loaded already.
-        with_spare: Whether another judge marks where `llm` cannot reach its model; a viva must go on.
+        with_spare: Whether another judge marks where a model cannot be reached or fails; a viva must go on.
 
     Raises:
         ValueError: An unknown name; the message lists the known ones.
         EngineError: The weights it needs are not there.
     """
-    if name not in JUDGES:
-        raise ValueError(f"unknown judge {name!r}; known: {', '.join(JUDGES)}")
+    made = made_elsewhere(name, settings)
+    if name not in JUDGES and made is None:
+        raise ValueError(f"unknown judge {name!r}; known: {', '.join([*JUDGES, *SCHEMES])}")
     if name == "keyword":
         return KeywordJudge()
     from workbench.engines import sentence_encoder
     from workbench.judging.panel import Panel
     from workbench.judging.similarity import EmbeddingJudge, HybridJudge
+    from workbench.judging.spare import WithSpare
 
+    if made is not None and not with_spare:
+        return made
     embed = sentence_encoder.create(settings)
+    if made is not None:
+        return WithSpare(made, HybridJudge(embed))
     if name == "embedding":
         return EmbeddingJudge(embed)
     if name == "hybrid":
@@ -57,7 +64,6 @@ def make_judge(name: str, settings: Settings, *, scorer: LabelScorer | None = No
     if name == "llm":
         from workbench.engines.registry import create_scorer
         from workbench.judging.likelihood import LikelihoodJudge
-        from workbench.judging.spare import WithSpare
 
         trained = settings.judge_model is not None
         leaning = not trained if settings.judge_calibrated is None else settings.judge_calibrated

@@ -1,0 +1,93 @@
+"""`viva-finetune promote`, `rollback` and `champions`: which adapter marks, and which did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+GATE = Path(__file__).parents[1] / "gate.yaml"
+
+
+def promote(
+    adapter: Annotated[str, typer.Argument(help="Folder of an adapter, or the id of the run that made it.")],
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Marks of the judge to be better than; else those the champion came with."),
+    ] = None,
+    gate: Annotated[Path, typer.Option("--gate", help="File of bounds.", show_default="finetune/gate.yaml")] = GATE,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Only register it as challenger, which marks nobody; no gate.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the gate says.")] = False,
+) -> None:
+    """Make an adapter `models:/viva-examiner@champion` if it passes the gate."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from finetune import promotion
+    from finetune.gate import GateError, load_gate
+    from finetune.predictions import PredictionsError
+    from finetune.registry import CHALLENGER, CHAMPION, MODEL, RegistryError, folder_of
+    from finetune.tracking import TrackingError
+    from workbench.settings import get_settings
+
+    settings = get_settings()
+    try:
+        folder = folder_of(adapter, settings)
+        if challenger:
+            made = promotion.challenge(folder, settings)
+            typer.echo(f"{made.name} is models:/{MODEL}@{CHALLENGER}")
+            return
+        outcome = promotion.weigh(folder, load_gate(gate), settings, against)
+        table = Table("bound", "", "found", title=f"{folder} against {outcome.against}")
+        for line in outcome.lines:
+            table.add_row(line.name, "kept" if line.passed else "[bold]FAILED[/bold]", line.said)
+        Console().print(table)
+        if dry_run and outcome.passed:
+            return
+        made = promotion.promote(folder, outcome, settings)
+    except promotion.PromotionError as error:
+        typer.echo(f"viva-finetune: {error}", err=True)
+        raise typer.Exit(1) from None
+    except (GateError, PredictionsError, RegistryError, TrackingError) as error:
+        raise typer.BadParameter(str(error)) from None
+    typer.echo(f"{made.name} is models:/{MODEL}@{CHAMPION}; set VIVA_JUDGE to that and restart `viva serve`")
+
+
+def rollback() -> None:
+    """Make the champion before this one champion again."""
+    from finetune import promotion
+    from finetune.registry import RegistryError
+    from finetune.tracking import TrackingError
+    from workbench.settings import get_settings
+
+    try:
+        going, coming = promotion.rollback(get_settings())
+    except (promotion.PromotionError, RegistryError, TrackingError) as error:
+        typer.echo(f"viva-finetune: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{coming.name} is champion again, {going.name} is not; restart `viva serve`")
+
+
+def champions() -> None:
+    """List the registered adapters: what each was promoted over, and when."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from finetune import promotion
+    from finetune.tracking import TrackingError
+    from workbench.settings import get_settings
+
+    try:
+        rows = promotion.history(get_settings())
+    except TrackingError as error:
+        raise typer.BadParameter(str(error)) from None
+    table = Table("version", "alias", "promoted", "over", "rolled back", "weights")
+    for row in rows:
+        table.add_row(
+            row["version"], row["aliases"], row["promoted_at"], row["promoted_over"], row["rolled_back_at"],
+            row["adapter_sha256"][:12],
+        )  # fmt: skip
+    Console().print(table)
