@@ -11,6 +11,7 @@ import typer
 from finetune.commands.compare import compare
 from finetune.commands.hear import confusions, hear
 from finetune.commands.prepare import prepare
+from finetune.commands.train import train
 from finetune.commands.promote import champions, promote, rollback
 from finetune.written import write_report
 
@@ -27,6 +28,7 @@ def _main() -> None:
 app.command()(hear)
 app.command()(confusions)
 app.command()(prepare)
+app.command()(train)
 app.command()(compare)
 app.command()(promote)
 app.command()(rollback)

@@ -1,0 +1,105 @@
+"""`viva-finetune train`: an adapter by a recipe, every field of which is an option."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_origin, get_type_hints
+
+import typer
+
+from finetune.config import Recipe, RecipeError, field_help, load_recipe, recipe_names
+
+DRY_STEPS = 2
+
+
+def _train(recipe: str, data: Path, out: Path, resume: bool, dry_run: bool, quiet: bool, **changed: Any) -> None:
+    chosen, watchers = _recipe(recipe, out, resume, changed), []
+    if dry_run:
+        chosen = as_dry_run(chosen)
+    from transformers.utils import logging as transformers_logging
+
+    from finetune.checkpoints import CheckpointError
+    from finetune.train import Interrupted, TrainingError, train
+    from finetune.watching import Bar
+    from workbench.settings import get_settings
+
+    transformers_logging.set_verbosity_error()  # a head that is drawn anew is meant
+    transformers_logging.disable_progress_bar()
+    if not quiet:
+        watchers.append(Bar())
+    try:
+        metrics = train(chosen, data, out, get_settings().models_dir, resume=resume, watchers=watchers)
+    except (RecipeError, CheckpointError) as error:
+        raise typer.BadParameter(str(error)) from None
+    except TrainingError as error:
+        typer.echo(f"viva-finetune: {error}", err=True)
+        raise typer.Exit(1) from None
+    except Interrupted as error:
+        typer.echo(f"viva-finetune: {error}", err=True)
+        raise typer.Exit(130) from None
+    before, after = metrics["base_validation"], metrics["validation"]
+    typer.echo(
+        f"macro-F1 on validation: {before['macro_f1']:.3f} without adapter, {after['macro_f1']:.3f} with that of step "
+        f"{metrics['best_step']}; {metrics['steps']} steps in {metrics['seconds']:.0f} s"
+    )
+    typer.echo(f"wrote {out}")
+
+
+def as_dry_run(recipe: Recipe) -> Recipe:
+    """The recipe on a tiny random model of the same kind, for two steps on a CPU: all code, no use."""
+    tiny = "tiny-llama" if recipe.kind == "causal" else "tiny-encoder"
+    return recipe.changed(
+        base=tiny, device="cpu", quantization="none", max_steps=DRY_STEPS, max_rows=16, eval_rows=8, targets=(),
+        eval_every=1, save_every=1,
+    )  # fmt: skip
+
+
+def _recipe(name: str, out: Path, resume: bool, changed: dict[str, Any]) -> Recipe:
+    given = {key: value for key, value in changed.items() if value is not None}
+    try:
+        if resume and (out / "recipe.yaml").is_file():
+            return load_recipe(out / "recipe.yaml").changed(**given)
+        return load_recipe(name).changed(**given)
+    except RecipeError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _options() -> list[inspect.Parameter]:
+    """Options of `train` itself, and one for each field of a recipe."""
+    named: list[tuple[str, Any, Any, Any]] = [
+        ("recipe", str, typer.Option("--recipe", help=f"{', '.join(recipe_names())}, or a .yaml file."), "smoke"),
+        ("data", Path, typer.Option("--data", help="Folder that `prepare` wrote."), inspect.Parameter.empty),
+        ("out", Path, typer.Option("--out", help="Folder the adapter goes to."), inspect.Parameter.empty),
+        ("resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in --out."), False),
+        ("dry_run", bool, typer.Option("--dry-run", help="Two steps of a tiny random model on a CPU."), False),
+        ("quiet", bool, typer.Option("--quiet", help="No progress bar."), False),
+    ]
+    hints, helps = get_type_hints(Recipe), field_help()
+    for field in fields(Recipe):
+        hint, flag = hints[field.name], f"--{field.name.replace('_', '-')}"
+        kind = str if get_origin(hint) is tuple else hint
+        names = f"{flag}/--no-{flag[2:]}" if hint is bool else flag
+        option = typer.Option(names, help=helps[field.name], show_default=False, rich_help_panel="Fields of the recipe")
+        named.append((field.name, kind | None, option, None))
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+        for name, kind, option, default in named
+    ]
+
+
+def _command() -> Callable[..., None]:
+    def train(**given: Any) -> None:
+        """Train an adapter by a recipe; options after it change its fields."""
+        _train(**given)
+
+    options = _options()
+    train.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    train.__annotations__ = {option.name: option.annotation for option in options}
+    return train
+
+
+train = _command()
+"""The command, with an option for each field of `Recipe`."""

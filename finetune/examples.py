@@ -1,0 +1,180 @@
+"""Graded answers as token ids: prompt and label of a causal model, with the loss's mask, or an encoder's pair."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rapidfuzz import fuzz
+
+from finetune.corpora import Record
+from workbench.exam.judge_prompts import (
+    KEY_POINT_LABELS,
+    VERDICT_LABELS,
+    JudgePrompt,
+    Task,
+    key_point_prompt,
+    verdict_prompt,
+)
+from workbench.exam.prompts import ChatMessage
+
+NO_LOSS = -100
+"""Label of a token the loss does not count, as PyTorch's cross entropy has it."""
+
+OUTCOMES: dict[Task, tuple[str, ...]] = {"verdict": tuple(VERDICT_LABELS), "key_point": tuple(KEY_POINT_LABELS)}
+"""What may come out, by task; an encoder's head has its outputs in this order."""
+
+_TOO_NEAR = 60.0
+"""Likeness (0 to 100) from which another question's reference might be an answer to this one."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One thing a model is to say about one answer.
+
+    Attributes:
+        row: Id of the graded row.
+        group: Corpus and question.
+        task: Which task.
+        question: What was asked, with its scenario.
+        beside: What the answer is compared with: references, or the one key point.
+        answer: The answer.
+        outcome: What is right, one of `OUTCOMES`.
+    """
+
+    row: str
+    group: str
+    task: Task
+    question: str
+    beside: tuple[str, ...]
+    answer: str
+    outcome: str
+
+    @property
+    def place(self) -> int:
+        """Place of the outcome among those of its task."""
+        return OUTCOMES[self.task].index(self.outcome)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of one `Asked`.
+
+    Attributes:
+        input_ids: What the model reads; of a causal model the prompt and the label.
+        labels: As long: `NO_LOSS` but for the label's tokens. Empty for an encoder.
+        token_types: 0 for the reference's side, 1 for the answer's; empty where the model has none.
+        task: Which task.
+        place: Place of the right outcome.
+    """
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    token_types: tuple[int, ...]
+    task: Task
+    place: int
+
+
+def asked_of(records: Sequence[Record], tasks: Sequence[str]) -> list[Asked]:
+    """What rows are asked in each task; rows that were not ticked by key point have nothing for `key_point`."""
+    asked = []
+    for record in records:
+        group = f"{record.corpus}:{record.question_id}"
+        if "verdict" in tasks:
+            asked.append(
+                Asked(record.id, group, "verdict", record.question, record.references, record.answer, record.label)
+            )
+        if "key_point" in tasks:
+            asked += [
+                Asked(record.id, group, "key_point", record.question, (text,), record.answer, status)
+                for (text, _), status in zip(record.key_points, record.ticks, strict=False)
+            ]
+    return asked
+
+
+def borrowed(records: Sequence[Record], share: float, seed: int) -> list[Record]:
+    """Rows whose answer is a reference of another question of the same corpus: true, fluent, and worth nothing here.
+
+    They teach that an answer is to be compared with *its* reference; a model that knows only what right answers sound
+    like gets them wrong.
+
+    Args:
+        records: The rows they are made of.
+        share: How many, as a part of them.
+        seed: Of the draw.
+    """
+    references: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for record in records:
+        pair = (record.question_id, record.references[0])
+        if pair not in references[record.corpus]:
+            references[record.corpus].append(pair)
+    rng = random.Random(f"borrowed:{seed}")
+    made = []
+    for record in rng.sample(list(records), round(share * len(records))):
+        others = references[record.corpus]
+        question, text = others[rng.randrange(len(others))]
+        right = (*record.references, *(point for point, _ in record.key_points))
+        if question == record.question_id or any(fuzz.token_set_ratio(text, one) >= _TOO_NEAR for one in right):
+            continue
+        ticks = tuple("missing" for _ in record.ticks)
+        made.append(
+            replace(record, id=f"{record.id}:borrowed", answer=text, label="incorrect", score10=0.0, ticks=ticks)
+        )
+    return made
+
+
+def prompt_of(asked: Asked) -> JudgePrompt:
+    """The prompt, in the words of `judge_prompts`, the same at serving."""
+    if asked.task == "key_point":
+        return key_point_prompt(asked.question, asked.beside[0], asked.answer)
+    return verdict_prompt(asked.question, asked.beside, asked.answer)
+
+
+def prompt_ids(messages: Sequence[ChatMessage], tokenizer: Any) -> list[int]:
+    """A chat up to where the reply begins: the model's own template, applied once.
+
+    Args:
+        messages: The chat.
+        tokenizer: A Hugging Face tokenizer with a chat template.
+    """
+    text = tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def label_ids(label: str, tokenizer: Any) -> list[int]:
+    """A label as the start of the reply, encoded apart from the prompt."""
+    return list(tokenizer(label, add_special_tokens=False)["input_ids"])
+
+
+def causal_example(asked: Asked, tokenizer: Any) -> Example:
+    """Prompt and label; the loss counts the label's tokens and no other, not the one that ends the turn."""
+    prompt = prompt_of(asked)
+    before = prompt_ids(prompt.messages, tokenizer)
+    label = label_ids(prompt.label_of(asked.outcome), tokenizer)
+    return Example((*before, *label), (*[NO_LOSS] * len(before), *label), (), asked.task, asked.place)
+
+
+def sides_of(question: str, beside: Sequence[str], answer: str, *, with_question: bool) -> tuple[str, str]:
+    """What an encoder reads on either side: the reference nearest to the answer, and the answer.
+
+    Args:
+        question: What was asked; stands before the reference where `with_question`.
+        beside: References, or one key point.
+        answer: The answer.
+        with_question: Whether the question is read.
+    """
+    nearest = max(beside, key=lambda text: float(fuzz.token_set_ratio(text, answer)))
+    return f"{question} {nearest}" if with_question else nearest, answer
+
+
+def encoder_example(asked: Asked, tokenizer: Any, max_tokens: int, *, with_question: bool) -> Example:
+    """Both sides with the tokenizer's own marks between them; the longer side is shortened first."""
+    left, right = sides_of(asked.question, asked.beside, asked.answer, with_question=with_question)
+    found = tokenizer(
+        left, right, truncation="longest_first", max_length=max_tokens, return_token_type_ids=True
+    )  # asked for, because a tokenizer saved without its class forgets them; of a model without types all are 0
+    types = tuple(found["token_type_ids"]) if any(found["token_type_ids"]) else ()
+    return Example(tuple(found["input_ids"]), (), types, asked.task, asked.place)

@@ -1,0 +1,94 @@
+"""How likely each outcome is by a model in PyTorch: a causal model's labels, or an encoder's head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from finetune.batches import causal_batch, encoder_batch
+from finetune.examples import NO_LOSS, Example
+
+ROWS_AT_ONCE = 16
+
+
+def label_scores(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    labels: Sequence[Sequence[int]],
+    pad_id: int,
+    device: torch.device,
+    rows_at_once: int = ROWS_AT_ONCE,
+) -> torch.Tensor:
+    """Normalised log-likelihoods of labels after each prompt.
+
+    Args:
+        model: A causal model in evaluation mode.
+        prompts: Ids of each prompt.
+        labels: Ids of each label, none of which begins with another.
+        pad_id: Id that fills short rows up.
+        device: Where the model is.
+        rows_at_once: Prompts computed together, sorted by length.
+
+    Returns:
+        (n_prompts, n_labels) float64 on the CPU: the sum over each label's tokens of
+        log p(token | prompt, tokens before), less the logarithm of the labels' common likelihood.
+    """
+    scores = torch.zeros(len(prompts), len(labels), dtype=torch.float64)
+    beginnings = list(dict.fromkeys(tuple(label[:n]) for label in labels for n in range(len(label))))
+    for rows in _by_length([len(prompt) for prompt in prompts], rows_at_once):
+        following = {}
+        for beginning in beginnings:
+            ids = [(*prompts[i], *beginning) for i in rows]
+            batch = causal_batch([_unmarked(row) for row in ids], pad_id)
+            batch.pop("labels")
+            logits = model(**_moved(batch, device), use_cache=False, logits_to_keep=1).logits[:, -1]
+            following[beginning] = torch.log_softmax(logits.double().cpu(), dim=-1)
+        for place, label in enumerate(labels):
+            for n, token in enumerate(label):
+                scores[rows, place] += following[tuple(label[:n])][:, token]
+    return scores - torch.logsumexp(scores, dim=1, keepdim=True)
+
+
+def head_scores(
+    model: Any, examples: Sequence[Example], pad_id: int, device: torch.device, rows_at_once: int = ROWS_AT_ONCE
+) -> torch.Tensor:
+    """(n_examples, n_outcomes) float64 log-probabilities by an encoder's head, on the CPU."""
+    scores = torch.zeros(len(examples), model.config.num_labels, dtype=torch.float64)
+    for rows in _by_length([len(example.input_ids) for example in examples], rows_at_once):
+        batch = encoder_batch([examples[i] for i in rows], pad_id)
+        scores[rows] = torch.log_softmax(model(**_moved(batch, device)).logits.double().cpu(), dim=-1)
+    return scores
+
+
+def row_losses(model: Any, examples: Sequence[Example], pad_id: int, device: torch.device, kind: str) -> torch.Tensor:
+    """(n_examples,) cross entropy of each: summed over the label's tokens, or of the head's outcome."""
+    if kind == "encoder":
+        batch = _moved(encoder_batch(examples, pad_id), device)
+        places = torch.tensor([example.place for example in examples], device=device)
+        return torch.nn.functional.cross_entropy(model(**batch).logits.float(), places, reduction="none")
+    batch = _moved(causal_batch(examples, pad_id), device)
+    labels = batch.pop("labels")
+    longest = max(sum(label != NO_LOSS for label in example.labels) for example in examples)
+    # only the last steps are projected onto the vocabulary: it is most of the memory, and nothing else is learnt from
+    logits = model(**batch, use_cache=False, logits_to_keep=longest + 1).logits[:, :-1].float()
+    wanted = labels[:, -longest:]
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), wanted.flatten(), ignore_index=NO_LOSS, reduction="none"
+    )
+    return losses.view(wanted.shape).sum(dim=1)
+
+
+def _unmarked(ids: Sequence[int]) -> Example:
+    return Example(tuple(ids), (NO_LOSS,) * len(ids), (), "verdict", 0)
+
+
+def _moved(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def _by_length(lengths: Sequence[int], rows_at_once: int) -> Iterator[list[int]]:
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    for start in range(0, len(order), rows_at_once):
+        yield order[start : start + rows_at_once]

@@ -1,0 +1,132 @@
+"""Prepared rows as the examples of a run, with the fingerprint of what they were made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune.choosing import chosen_by_hash
+from finetune.config import Recipe, RecipeError
+from finetune.corpora import Record
+from finetune.examples import OUTCOMES, Asked, Example, asked_of, borrowed, causal_example, encoder_example
+from finetune.prepare import read_prepared
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is stopped by.
+
+    Attributes:
+        train: Examples.
+        weights: Of each of them.
+        validation: Examples of questions that are not in `train`.
+        card: Hashes, sources, counts.
+    """
+
+    train: list[Example]
+    weights: list[float]
+    validation: list[Example]
+    card: dict[str, Any]
+
+
+def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
+    """Reads what `viva-finetune prepare` wrote.
+
+    Raises:
+        RecipeError: The folder is not one, or holds no row for a task.
+    """
+    files = {side: folder / f"{side}.jsonl" for side in ("train", "validation")}
+    missing = [str(path) for path in files.values() if not path.is_file()]
+    if missing:
+        raise RecipeError(f"no {' and no '.join(missing)}; make them: viva-finetune prepare --out {folder}")
+    rows = {side: read_prepared(path) for side, path in files.items()}
+    if recipe.max_rows:
+        rows["train"] = _drawn(rows["train"], recipe.max_rows, recipe)
+    if recipe.eval_rows:
+        rows["validation"] = _drawn(rows["validation"], recipe.eval_rows, recipe)
+    more = borrowed(rows["train"], recipe.negatives, recipe.seed)
+    asked = {
+        "train": asked_of([*rows["train"], *more], recipe.tasks),
+        "validation": asked_of(rows["validation"], recipe.tasks),
+    }
+    for side, found in asked.items():
+        for task in recipe.tasks:
+            if not any(one.task == task for one in found):
+                hint = "; only the source `calibration` is ticked by key point" if task == "key_point" else ""
+                raise RecipeError(
+                    f"{files[side]} has no row for tasks={task}{hint}; prepare more, or leave the task out"
+                )
+    made = {side: [_example(one, recipe, tokenizer) for one in found] for side, found in asked.items()}
+    fits = {
+        side: [i for i, example in enumerate(found) if len(example.input_ids) <= recipe.max_tokens]
+        for side, found in made.items()
+    }
+    kept = {side: [asked[side][i] for i in places] for side, places in fits.items()}
+    for side, places in fits.items():
+        if not places:
+            raise RecipeError(
+                f"max_tokens={recipe.max_tokens} leaves no row of {files[side]}: the shortest has "
+                f"{min(len(example.input_ids) for example in made[side])} tokens; raise it"
+            )
+    prepared = folder / "card.json"
+    card = {
+        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values()},
+        "sources": json.loads(prepared.read_text(encoding="utf-8"))["sources"] if prepared.is_file() else {},
+        "rows": {side: len(found) for side, found in rows.items()},
+        "borrowed": len(more),
+        "examples": {side: len(places) for side, places in fits.items()},
+        "too_long": {side: len(made[side]) - len(places) for side, places in fits.items()},
+        "outcomes": {side: _counts(found) for side, found in kept.items()},
+        "tokens": {
+            side: {"longest": max(lengths), "mean": round(sum(lengths) / len(lengths), 1)}
+            for side, places in fits.items()
+            for lengths in [[len(made[side][i].input_ids) for i in places]]
+        },
+    }
+    return TrainingData(
+        [made["train"][i] for i in fits["train"]],
+        weights_of(kept["train"], balanced=recipe.balanced),
+        [made["validation"][i] for i in fits["validation"]],
+        card,
+    )
+
+
+def weights_of(asked: Sequence[Asked], *, balanced: bool) -> list[float]:
+    """Weights with mean 1: balanced, those of each outcome of a task add up to the same."""
+    if not balanced:
+        return [1.0] * len(asked)
+    counts = Counter((one.task, one.outcome) for one in asked)
+    tasks = Counter(one.task for one in asked)
+    kinds = Counter(task for task, _ in counts)
+    return [tasks[one.task] / (kinds[one.task] * counts[one.task, one.outcome]) for one in asked]
+
+
+def _example(asked: Asked, recipe: Recipe, tokenizer: Any) -> Example:
+    if recipe.kind == "causal":
+        return causal_example(asked, tokenizer)
+    return encoder_example(asked, tokenizer, recipe.max_tokens, with_question=recipe.with_question)
+
+
+def _drawn(rows: list[Record], most: int, recipe: Recipe) -> list[Record]:
+    """Rows by hash; where key points are learnt, half of them from the rows that are ticked."""
+    ticked = [row for row in rows if row.ticks] if "key_point" in recipe.tasks else []
+    rest = [row for row in rows if not (ticked and row.ticks)]
+    n_ticked = min(len(ticked), most if "verdict" not in recipe.tasks else most // 2)
+    return [
+        *chosen_by_hash(ticked, n_ticked, lambda row: row.id),
+        *chosen_by_hash(rest, max(0, most - n_ticked), lambda row: row.id),
+    ]
+
+
+def _counts(asked: Sequence[Asked]) -> Mapping[str, Mapping[str, int]]:
+    counts = Counter((one.task, one.outcome) for one in asked)
+    return {
+        task: {outcome: counts[task, outcome] for outcome in outcomes}
+        for task, outcomes in OUTCOMES.items()
+        if any(one.task == task for one in asked)
+    }

@@ -1,0 +1,88 @@
+"""What a training run tells whoever watches it: the tracker, the progress bar, a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from finetune.config import Recipe
+
+Status = Literal["running", "finished", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it begins.
+
+    Attributes:
+        recipe: What is trained, and how.
+        out: Its folder.
+        data: Fingerprints and counts of its data.
+        n_steps: Steps it will have unless it ends early.
+        first_step: Steps done before, when it is resumed.
+        base: What is said of the base's weights.
+    """
+
+    recipe: Recipe
+    out: Path
+    data: Mapping[str, Any]
+    n_steps: int
+    first_step: int
+    base: str
+
+
+class Watcher(Protocol):
+    """Is told what happens; what it raises ends the run."""
+
+    def on_start(self, run: Run) -> None:
+        """The model is loaded and the first step comes."""
+
+    def on_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """A step was made: `loss`, `learning_rate`, `gradient_norm`, `tokens`."""
+
+    def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
+        """A validation was made: `macro_f1`, `accuracy`, `loss`, and each as `TASK_...` where there are two tasks."""
+
+    def on_end(self, status: Status, out: Path) -> None:
+        """The run is over, and its folder written as far as it goes."""
+
+
+class Bar:
+    """A progress bar with the time left, the loss and the best macro-F1."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Left
+
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left"), Left(), TextColumn("{task.fields[said]}"),
+        )  # fmt: skip
+        self._loss: float | None = None
+        self._best: float | None = None
+
+    def on_start(self, run: Run) -> None:
+        """Shows the bar."""
+        self._task = self._bar.add_task("train", total=run.n_steps, completed=run.first_step, said="")
+        self._bar.start()
+
+    def on_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """Moves it; the loss is a running mean."""
+        loss = figures["loss"]
+        self._loss = loss if self._loss is None else 0.9 * self._loss + 0.1 * loss
+        self._bar.update(self._task, completed=step, said=self._said())
+
+    def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
+        """Shows the best macro-F1 so far."""
+        self._best = max(self._best or 0.0, figures["macro_f1"])
+        self._bar.update(self._task, said=self._said())
+
+    def on_end(self, status: Status, out: Path) -> None:
+        """Leaves the bar as it is."""
+        self._bar.stop()
+
+    def _said(self) -> str:
+        loss = "" if self._loss is None else f"loss {self._loss:.3f}"
+        return loss if self._best is None else f"{loss} best macro-F1 {self._best:.3f}"

@@ -1,0 +1,325 @@
+"""Training an adapter: it learns, is broken off and goes on as if nothing had been, and judges as it was measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from finetune import adapter_folder, bases
+from finetune import train as training
+from finetune.adapter_judge import AdapterError, adapter_judge, load_adapter
+from finetune.checkpoints import CheckpointError, checkpoints
+from finetune.cli import app
+from finetune.config import Recipe, RecipeError, load_recipe
+from finetune.metrics import macro_f1
+from finetune.prepare import Gathered, prepare, read_prepared, write
+from finetune.references import as_marked
+from finetune.train import Interrupted, TrainingError, learning_rate, memory_advice, train
+from finetune.watching import Run
+from tests.small_corpus import many
+from workbench.settings import Settings
+
+pytestmark = pytest.mark.weights
+SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+MODELS = SETTINGS.models_dir
+RUNNER = CliRunner(env={"COLUMNS": "200", "VIVA_SHARED_DIR": ""})
+ENCODER = {"base": "tiny-encoder", "kind": "encoder", "for_vllm": False}
+
+
+class Notes:
+    """Writes down what a run tells, and does something after a step."""
+
+    def __init__(self, after: int = -1, then: Any = None) -> None:
+        self.losses: dict[int, float] = {}
+        self.evals: dict[int, Mapping[str, float]] = {}
+        self.run: Run | None = None
+        self.status = ""
+        self._after, self._then = after, then
+
+    def on_start(self, run: Run) -> None:
+        self.run = run
+
+    def on_step(self, step: int, figures: Mapping[str, float]) -> None:
+        self.losses[step] = figures["loss"]
+        if step == self._after:
+            self._then()
+
+    def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
+        self.evals[step] = figures
+
+    def on_end(self, status: str, out: Path) -> None:
+        self.status = status
+
+
+class Killed(BaseException):
+    """The process is gone: nobody catches this."""
+
+
+def kill() -> None:
+    raise Killed
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows of ten questions, ticked by key point: what is right begins alike, so that even a tiny model learns it."""
+    rows = []
+    for row in many():
+        ticks = {
+            "correct": ("covered", "covered"),
+            "partial": ("covered", "missing"),
+            "incorrect": ("missing", "contradicted"),
+        }
+        rows.append(
+            replace(
+                row,
+                answer=f"{row.label} {row.answer}",
+                key_points=(("The thing pulls.", 0.5), ("The weight goes up.", 0.5)),
+                ticks=ticks[row.label],
+            )
+        )  # fmt: skip
+    folder = tmp_path_factory.mktemp("prepared")
+    found = Gathered(rows, sources={"made-up": {"licence": "CC BY-SA 3.0", "source": "these tests"}})
+    write(folder, found, prepare(found, 0.3, 0), 0.3, 0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Notes, dict[str, Any]]:
+    """The smoke recipe from its first step to its last."""
+    out, notes = tmp_path_factory.mktemp("adapters") / "whole", Notes()
+    return out, notes, train(load_recipe("smoke"), data, out, MODELS, watchers=[notes])
+
+
+# ---- a run
+
+
+def test_the_smoke_recipe_learns_and_leaves_a_whole_adapter(
+    unbroken: tuple[Path, Notes, dict[str, Any]], data: Path
+) -> None:
+    out, notes, metrics = unbroken
+    assert (metrics["status"], notes.status) == ("finished", "finished")
+    assert metrics["steps"] == len(notes.losses) == 12
+    assert np.mean(metrics["losses"][-3:]) < 0.7 * np.mean(metrics["losses"][:3])
+    assert metrics["validation"]["macro_f1"] >= metrics["base_validation"]["macro_f1"]
+    assert json.loads((out / "metrics.json").read_text()) == metrics
+    assert load_recipe(out / "recipe.yaml") == load_recipe("smoke")
+    card = (out / "README.md").read_text()
+    front = yaml.safe_load(card.split("---")[1])
+    assert front["library_name"] == "peft"
+    for said in ("random weights", "CC BY-SA 3.0", "share-alike", metrics["adapter_sha256"], "not for"):
+        assert said in card
+    assert json.loads((out / "data.json").read_text())["sha256"].keys() == {"train.jsonl", "validation.jsonl"}
+
+
+def test_vllm_would_take_the_adapter(unbroken: tuple[Path, Notes, dict[str, Any]]) -> None:
+    from safetensors import safe_open
+
+    config = json.loads((unbroken[0] / "adapter_config.json").read_text())
+    assert config["r"] <= 64 and not config["use_dora"] and config["bias"] == "none"
+    assert config["modules_to_save"] is None
+    assert set(config["target_modules"]) == {
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    }
+    with safe_open(unbroken[0] / "adapter_model.safetensors", "pt") as file:
+        names = list(file.keys())
+    assert names and all(name.endswith((".lora_A.weight", ".lora_B.weight")) for name in names)
+    assert not any("lm_head" in name or "embed" in name for name in names)
+
+
+def test_a_killed_run_goes_on_to_the_losses_of_an_unbroken_one(
+    unbroken: tuple[Path, Notes, dict[str, Any]], data: Path, tmp_path: Path
+) -> None:
+    _, whole, metrics = unbroken
+    out, first, second = tmp_path / "broken", Notes(7, kill), Notes()
+    with pytest.raises(Killed):
+        train(load_recipe("smoke"), data, out, MODELS, watchers=[first])
+    torch.manual_seed(99)  # a new process has other generators
+    resumed = train(load_recipe("smoke"), data, out, MODELS, resume=True, watchers=[second])
+    assert second.run is not None and second.run.first_step == 4
+    assert sorted(second.losses) == list(range(5, 13))
+    for step, loss in second.losses.items():
+        assert loss == pytest.approx(whole.losses[step], abs=1e-3)
+    assert resumed["losses"] == pytest.approx(metrics["losses"], abs=1e-3)
+    assert resumed["validation"]["loss"] == pytest.approx(metrics["validation"]["loss"], abs=1e-3)
+
+
+def test_an_interrupted_run_ends_as_such_with_a_checkpoint_of_its_last_step(data: Path, tmp_path: Path) -> None:
+    notes = Notes(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="after step 3 of 12; go on with --resume"):
+        train(load_recipe("smoke"), data, tmp_path / "run", MODELS, watchers=[notes])
+    assert signal.getsignal(signal.SIGINT) is before
+    assert notes.status == adapter_folder.status_of(tmp_path / "run") == "interrupted"
+    assert [path.name for path in checkpoints(tmp_path / "run" / "checkpoints")] == ["step-0000003"]
+
+
+def test_training_ends_when_validation_no_longer_gets_better(data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("smoke").changed(learning_rate=1e-8, eval_every=1, patience=2, max_steps=10, epochs=9)
+    metrics = train(recipe, data, tmp_path / "run", MODELS)
+    assert metrics["stopped_early"] and metrics["steps"] == 2
+
+
+@pytest.mark.parametrize("method", ["dora", "rslora"])
+def test_other_methods_are_trained_too_on_two_tasks(method: str, data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("smoke").changed(
+        method=method, for_vllm=False, tasks="verdict,key_point", max_steps=2, accumulate=2, gradient_checkpointing=True
+    )
+    metrics = train(recipe, data, tmp_path / "run", MODELS)
+    assert metrics["steps"] == 2
+    assert {"verdict_macro_f1", "key_point_macro_f1"} <= metrics["validation"].keys()
+    config = json.loads((tmp_path / "run" / "adapter_config.json").read_text())
+    assert (config["use_dora"], config["use_rslora"]) == (method == "dora", method == "rslora")
+
+
+def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tmp_path: Path) -> None:
+    done = RUNNER.invoke(
+        app,
+        ["train", "--recipe", "gpu-8b", "--dry-run", "--quiet", "--data", str(data), "--out", str(tmp_path / "dry")],
+    )
+    assert done.exit_code == 0, done.output
+    assert "2 steps" in done.output
+    recipe = load_recipe(tmp_path / "dry" / "recipe.yaml")
+    assert (recipe.base, recipe.rank, recipe.dtype, recipe.gradient_checkpointing) == (
+        "tiny-llama",
+        32,
+        "bfloat16",
+        True,
+    )
+    from safetensors.torch import load_file
+
+    assert {t.dtype for t in load_file(tmp_path / "dry" / "adapter_model.safetensors").values()} == {torch.float32}
+
+
+# ---- what is refused
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_as_another(
+    unbroken: tuple[Path, Notes, dict[str, Any]], data: Path, tmp_path: Path
+) -> None:
+    smoke = load_recipe("smoke")
+    with pytest.raises(RecipeError, match="holds a run already; give --resume"):
+        train(smoke, data, unbroken[0], MODELS)
+    with pytest.raises(CheckpointError, match="is finished"):
+        train(smoke, data, unbroken[0], MODELS, resume=True)
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        train(smoke, data, tmp_path, MODELS, resume=True)
+    with pytest.raises(Killed):
+        train(smoke, data, tmp_path / "run", MODELS, watchers=[Notes(5, kill)])
+    with pytest.raises(RecipeError, match="rank=8 there, 4 now"):
+        train(smoke.changed(rank=4), data, tmp_path / "run", MODELS, resume=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("train.jsonl", "validation.jsonl"):
+        lines = (data / name).read_text().splitlines(keepends=True)
+        (other / name).write_text("".join(lines[1:] if name == "train.jsonl" else lines))
+    with pytest.raises(RecipeError, match="train.jsonl changed since"):
+        train(smoke, other, tmp_path / "run", MODELS, resume=True)
+
+
+def test_data_that_do_not_fit_are_refused_with_what_to_do(data: Path, tmp_path: Path) -> None:
+    smoke = load_recipe("smoke")
+    with pytest.raises(RecipeError, match="viva-finetune prepare --out"):
+        train(smoke, tmp_path, tmp_path / "a", MODELS)
+    with pytest.raises(RecipeError, match="max_tokens=20 leaves no row .* the shortest has"):
+        train(smoke.changed(max_tokens=20), data, tmp_path / "b", MODELS)
+    with pytest.raises(RecipeError, match="targets=wings does not fit base=tiny-llama.*q_proj"):
+        train(smoke.changed(targets="wings"), data, tmp_path / "c", MODELS)
+    with pytest.raises(RecipeError, match="no directory .*no/where with a config.json; give tiny-llama"):
+        train(smoke.changed(base=str(tmp_path / "no/where")), data, tmp_path / "d", MODELS)
+
+
+def test_when_memory_runs_out_the_run_says_what_to_change(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(training, "row_losses", full)
+    with pytest.raises(TrainingError, match="memory ran out after 0 steps; try --batch-rows 2 --accumulate 2"):
+        train(load_recipe("smoke"), data, tmp_path / "run", MODELS)
+    assert adapter_folder.status_of(tmp_path / "run") == "failed"
+    advice = memory_advice(load_recipe("gpu-8b"))
+    assert "--batch-rows 4 --accumulate 8" in advice and "qlora" in advice and "gradient" not in advice
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "row_losses", lambda *args: torch.full((4,), float("nan"), requires_grad=True))
+    with pytest.raises(TrainingError, match="the loss of step 1 is nan; lower learning_rate=0.02"):
+        train(load_recipe("smoke"), data, tmp_path / "run", MODELS)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    recipe = Recipe(learning_rate=1.0, warmup=0.2)
+    rates = [learning_rate(recipe, step, 20) for step in range(20)]
+    assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert rates[4] == pytest.approx(1.0) and all(a > b for a, b in zip(rates[4:], rates[5:], strict=False))
+    assert 0.1 <= rates[-1] < 0.12
+
+
+# ---- an adapter judges
+
+
+def test_an_adapter_judges_as_it_was_validated(unbroken: tuple[Path, Notes, dict[str, Any]], data: Path) -> None:
+    out, _, metrics = unbroken
+    judge = adapter_judge(out, SETTINGS)
+    rows = [as_marked(record) for record in read_prepared(data / "validation.jsonl")]
+    given = [judge.judge(row.question, row.text) for row in rows]
+    codes = {"correct": 0, "partial": 1, "incorrect": 2}
+    figure = macro_f1(np.array([codes[r.verdict] for r in rows]), np.array([codes[g.verdict] for g in given]))
+    assert figure == pytest.approx(metrics["validation"]["macro_f1"])
+    assert metrics["adapter_sha256"][:8] in judge.name
+
+
+def test_an_adapter_differs_from_its_base_and_an_encoder_gives_three_chances(data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("smoke").changed(**ENCODER, max_steps=3, targets="")
+    train(recipe, data, tmp_path / "run", MODELS)
+    loaded = load_adapter(tmp_path / "run", MODELS, "cpu")
+    judge = adapter_judge(tmp_path / "run", SETTINGS, device="cpu")
+    row = as_marked(read_prepared(data / "validation.jsonl")[0])
+    mark = judge.judge(row.question, row.text)
+    assert mark.verdict in ("correct", "partial", "incorrect") and 1 / 3 <= mark.confidence <= 1
+    assert any("classifier" in name for name, _ in loaded.model.named_parameters())
+
+
+def test_a_folder_without_an_adapter_or_of_other_prompts_is_refused(
+    unbroken: tuple[Path, Notes, dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(AdapterError, match="train one with"):
+        adapter_judge(tmp_path, SETTINGS)
+    with pytest.raises(AdapterError, match="was not trained for 'key_point'; it has verdict"):
+        adapter_judge(unbroken[0], SETTINGS, task="key_point")
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in unbroken[0].glob("*.*"):
+        (old / path.name).write_bytes(path.read_bytes())
+    metrics = json.loads((old / "metrics.json").read_text())
+    (old / "metrics.json").write_text(json.dumps(metrics | {"prompts_version": 0}))
+    with pytest.raises(AdapterError, match="prompts of version 0"):
+        adapter_judge(old, SETTINGS)
+    (old / "metrics.json").write_text(json.dumps(metrics | {"tokenizer_sha256": "f" * 64}))
+    with pytest.raises(AdapterError, match="another tokenizer or chat template"):
+        adapter_judge(old, SETTINGS)
+
+
+def test_random_bases_are_the_same_whenever_they_are_made() -> None:
+    base = bases.find_base("tiny-llama", "causal", MODELS)
+    tokenizer = bases.load_tokenizer(base, MODELS)
+    one, other = (bases.load_model(base, tokenizer, Recipe(base="tiny-llama"), torch.device("cpu")) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
