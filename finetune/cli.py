@@ -11,8 +11,8 @@ import typer
 from finetune.commands.compare import compare
 from finetune.commands.hear import confusions, hear
 from finetune.commands.prepare import prepare
+from finetune.commands.promote import champions, promote, rollback, shadow
 from finetune.commands.train import train
-from finetune.commands.promote import champions, promote, rollback
 from finetune.written import write_report
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command()(compare)
 app.command()(promote)
 app.command()(rollback)
 app.command()(champions)
+app.command()(shadow)
 
 
 @app.command()

@@ -47,6 +47,7 @@ def build_services(settings: Settings) -> Any:
     from workbench.engines.registry import build_engines
     from workbench.exam.bank import load_banks
     from workbench.judging.registry import judge_call, make_judge
+    from workbench.judging.shadow import shadowed
     from workbench.realtime.services import Services
     from workbench.realtime.speaker import PhraseCache
     from workbench.realtime.tickets import Tickets, signing_key
@@ -66,7 +67,9 @@ def build_services(settings: Settings) -> Any:
         store=store,
         tickets=Tickets(signing_key(settings.data_dir, key)),
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
-        judge=judge_call(make_judge(settings.judge, settings, scorer=engines.judge_chat, with_spare=True)),
+        judge=shadowed(
+            judge_call(make_judge(settings.judge, settings, scorer=engines.judge_chat, with_spare=True)), settings
+        ),
     )
 
 

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         description="Judge of the answers: keyword, embedding, hybrid, llm, panel, adapter:FOLDER for an adapter of "
         "viva-finetune, or models:/viva-examiner@champion for the one promoted in MLflow.",
     )
+    judge_shadow: str | None = Field(
+        None,
+        description="Second judge that marks in the background, such as models:/viva-examiner@challenger; its marks "
+        "count for nothing, and how far they agree goes to shadow.jsonl in VIVA_DATA_DIR.",
+    )
     judge_llm: str | None = Field(
         None, description="Language model of the llm judge: smollm2 or http; unset, the one of VIVA_LLM."
     )

@@ -1,4 +1,4 @@
-"""`viva-finetune promote`, `rollback` and `champions`: which adapter marks, and which did."""
+"""`viva-finetune promote`, `rollback`, `champions` and `shadow`: which adapter marks, which did, and which might."""
 
 from __future__ import annotations
 
@@ -91,3 +91,33 @@ def champions() -> None:
             row["adapter_sha256"][:12],
         )  # fmt: skip
     Console().print(table)
+
+
+def shadow(
+    file: Annotated[
+        Path | None, typer.Option("--file", help="What the workbench wrote; else shadow.jsonl in VIVA_DATA_DIR.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
+) -> None:
+    """Say how far the judge of VIVA_JUDGE_SHADOW agrees with the one in service."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from finetune.shadow_report import ShadowError, agreement
+    from finetune.written import write_report
+    from workbench.judging.shadow import FILE
+    from workbench.settings import get_settings
+
+    try:
+        rows = agreement(file or get_settings().data_dir / FILE)
+    except ShadowError as error:
+        raise typer.BadParameter(str(error)) from None
+    table = Table("in service", "in the background", "n", "same verdict", "QWK", "harder", "softer")
+    for row in rows:
+        agree, qwk = (f"{row[m]['value']:.3f} \\[{row[m]['low']:.3f}, {row[m]['high']:.3f}]" for m in ("agree", "qwk"))
+        table.add_row(
+            row["in_service"], row["shadow"], str(row["n"]), agree, qwk, f"{row['harder']:.1%}", f"{row['softer']:.1%}"
+        )
+    Console().print(table)
+    if out is not None:
+        write_report(out, {"pairs": rows})
