@@ -61,7 +61,7 @@ class LikelihoodJudge:
         Raises:
             EngineError: The model could not be asked.
         """
-        measured = self._measurer.measure(question, answer, question_text)
+        measured = self._measurer.measure(question, answer, question_text, spoken=recognition_confidence < 1)
         if earns_nothing(measured):
             chances = np.tile(np.array([0.0, 0.0, 1.0]), (len(question.key_points), 1))
         else:
