@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+JOBS   ?= 2
 EXTRAS ?= piper,whisper,postgres,s3,finetune,dev
 SHELL  := /bin/bash
 
@@ -22,9 +23,11 @@ run: install
 	$(BIN)/viva models pull
 	$(BIN)/viva serve
 
+# what keeps time, with a browser or at the pace of speech, has the machine to itself
 test: install
 	$(BIN)/viva models pull
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not browser and not realtime"
+	$(BIN)/python -m pytest -m "browser or realtime"
 
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow and not browser and not weights"

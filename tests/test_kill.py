@@ -96,11 +96,13 @@ def _sqlite(data_dir):
     return next(path for path in data_dir.rglob("*.sqlite*") if path.suffix in (".sqlite", ".sqlite3"))
 
 
+@pytest.mark.realtime
 @pytest.mark.slow
 async def test_a_killed_server_goes_on_with_question_seven_and_six_marks(tmp_path, book):
     await sit_kill_and_go_on(ScriptedProcess, book, tmp_path)
 
 
+@pytest.mark.realtime
 @pytest.mark.slow
 @pytest.mark.weights
 async def test_the_real_server_does_so_too(tmp_path, book):

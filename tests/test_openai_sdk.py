@@ -172,6 +172,7 @@ async def test_the_stock_sdk_sits_twelve_questions_over_stand_in_engines(tmp_pat
 
 
 @pytest.mark.weights
+@pytest.mark.realtime
 @pytest.mark.slow
 async def test_the_stock_sdk_sits_twelve_questions_by_voice_and_keyboard(live_server):
     book = AnswerBook(Settings(_env_file=None))

@@ -111,6 +111,7 @@ def test_agreement_counts_what_was_deserved_against_what_was_given(book):
 
 
 @pytest.mark.weights
+@pytest.mark.realtime
 @pytest.mark.slow
 async def test_a_spoken_viva_is_understood_and_marked_through_the_real_engines(live_server):
     plan = CohortPlan(
@@ -133,6 +134,7 @@ async def test_a_spoken_viva_is_understood_and_marked_through_the_real_engines(l
 
 
 @pytest.mark.weights
+@pytest.mark.realtime
 @pytest.mark.slow
 async def test_typed_vivas_of_every_mode_end_on_the_real_server(live_server, book):
     candidates = [
@@ -146,6 +148,7 @@ async def test_typed_vivas_of_every_mode_end_on_the_real_server(live_server, boo
 
 
 @pytest.mark.weights
+@pytest.mark.realtime
 @pytest.mark.slow
 async def test_words_heard_are_the_words_said(live_server):
     from workbench.simulate.voices import QUIET, Studio, background_of
