@@ -7,7 +7,10 @@ import pytest
 from finetune.answers import exemplars
 from finetune.attacks import attacks
 from tests.test_keyword_judge import ALL, point, question
+from workbench.exam.bank import load_banks
 from workbench.exam.grading import judge_keywords
+from workbench.exam.slips import bridges
+from workbench.exam.spoken_terms import read_terms
 
 HEARD = 0.8
 """Confidence of a recogniser in an answer that was spoken."""
@@ -88,3 +91,8 @@ def test_attacks_that_come_by_voice_earn_no_more_than_typed_ones():
     ]
     assert sum(mark.verdict == "correct" for mark in marks) <= 0.01 * len(marks)
     assert sum(mark.points > 3 for mark in marks) <= 0.03 * len(marks)
+
+
+def test_a_second_word_is_not_taken_for_the_ending_of_the_first() -> None:
+    [found] = [q for bank in load_banks().values() for _, _, q in bank.questions() if q.id == "flt-engine-cause"]
+    assert bridges(found, read_terms("My first thought is carburettor icing.")) == {}

@@ -115,7 +115,7 @@ _OPEN = re.compile(
     r"|\bno (?:view|opinion) (?:on|about)\b|\bwhether\b.*\b(?:never understood|beyond me|escapes me)\b"
     r"|\bnever understood (?:if|whether|why)\b|\b(?:is|are) beyond me\b|\bescapes me (?:if|whether)\b"
     r"|\bnot get (?:to|round to) the (?:chapter|lecture|part|section)\b"
-    r"|\bnever (?:learnt|learned|read|studied|heard)\b"
+    r"|\b(?:i|we) (?:\w+ )?never (?:learnt|learned|read|studied|heard)\b"
     r"|\bdo i (?:need|have) to (?:say|mention|name)\b|\bshould i (?:say|mention|name)\b"
     r"|\bwhat do you (?:think|say) (?:about|of|to)\b"
     r"|\bor not i (?:\w+ )?(?:can|could|do) not (?:remember|recall|know|tell|say)\b"
@@ -133,8 +133,9 @@ _SHRUGS = re.compile(
 """After a question: it was no answer."""
 
 _ASKS = re.compile(
-    r"^(?:well |so |um |uh |honestly |okay |and |or )*(?:is|are|am|do|does|did|would|could|should|can|was|were|will)"
-    r" (?:it|you|i|we|he|she|they|that|this|there)\b"
+    r"^(?:well |so |um |uh |honestly |okay |and |or )*"
+    r"(?:(?:is|are|am|does|did|would|could|should|can|was|were|will) (?:it|you|i|we|he|she|they|that|this|there)"
+    r"|do (?:you|i|we|they))\b"
 )
 """A question, by its order of words: a recogniser's question marks are not to be trusted."""
 

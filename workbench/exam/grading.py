@@ -200,8 +200,8 @@ def is_salad(answer: Answer, question: Question) -> bool:
     """Whether an answer is a heap of terms rather than something said.
 
     A list is an answer ("four drugs, namely ..."), and so is a telegram. A heap is long, has next to no pronouns, verbs
-    or articles, and either most of its words belong to no key point, or it names one point in many ways or one word
-    many times.
+    or articles, and either most of its words belong to no key point nor to the model answer, or it names one point in
+    many ways or one word many times.
     """
     own = [term for i, term in enumerate(answer.terms) if i not in answer.left_out]
     n_terms = len(own)
@@ -240,8 +240,8 @@ def _ways(matches: Sequence[Match]) -> int:
 
 @lru_cache(maxsize=1024)
 def _terms_of_key_points(question: Question) -> frozenset[str]:
-    texts = (text for point in question.key_points for text in (point.text, point.said, *point.accepted))
-    return frozenset(term.stem for text in texts for term in read_terms(text))
+    texts = [text for point in question.key_points for text in (point.text, point.said, *point.accepted)]
+    return frozenset(term.stem for text in (*texts, question.model_answer) for term in read_terms(text))
 
 
 def _confidence(found: Sequence[_Found], covered: float, answer: Answer, salad: bool) -> float:

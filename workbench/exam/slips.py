@@ -166,6 +166,8 @@ def _compound(run: Sequence[Term], joined: str, known: _Vocabulary) -> tuple[str
         return ()
     if len(run) > 1:
         whole = stem(joined)
+        if whole in (run[0].stem, run[-1].stem):  # a piece taken for an ending: "carburettor" and "icing"
+            return ()
         return (whole,) if whole in known.stems and all(len(t.word) >= _PIECE_LETTERS for t in run) else ()
     for k in range(_PIECE_LETTERS, len(joined) - _PIECE_LETTERS + 1):
         pieces = (stem(joined[:k]), stem(joined[k:]))
