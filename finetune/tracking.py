@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import distributions
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from finetune.watching import Run, Status
     from workbench.settings import Settings
+
+log = logging.getLogger(__name__)
 
 EXPERIMENT = "viva-examiner"
 RUN_FILE = "tracking.json"
@@ -218,12 +221,19 @@ def end_orphans(client: MlflowClient, experiment: str) -> list[str]:
 class Tracker:
     """Follows a training run; see `finetune.watching.Watcher`.
 
+    A store that fails on the way costs the record, not the run: it goes on untracked, and `metrics.json` has its
+    figures.
+
     Args:
         settings: Where the store is.
+
+    Raises:
+        TrackingError: There is no MLflow, or no store, which is better known before hours of training.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        client_of(settings)
         self._tracked: Tracked | None = None
         self._losses: list[tuple[int, float]] = []
         self._validated: list[tuple[int, float]] = []
@@ -243,33 +253,55 @@ class Tracker:
 
     def on_step(self, step: int, figures: Mapping[str, float]) -> None:
         """Logs loss and learning rate."""
-        if self._tracked is not None:
-            self._tracked.metrics(figures, step)
-            if "loss" in figures:
-                self._losses.append((step, figures["loss"]))
+        if "loss" in figures:
+            self._losses.append((step, figures["loss"]))
+        self._record(lambda tracked: tracked.metrics(figures, step))
 
     def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
         """Logs a validation as `validation_...`."""
-        if self._tracked is not None:
-            self._tracked.metrics({f"validation_{k}": v for k, v in figures.items() if k != "step"}, step)
-            self._tracked.flush()
-            if "macro_f1" in figures:
-                self._validated.append((step, figures["macro_f1"]))
+        if "macro_f1" in figures:
+            self._validated.append((step, figures["macro_f1"]))
+        named = {f"validation_{k}": v for k, v in figures.items() if k != "step"}
+
+        def log_all(tracked: Tracked) -> None:
+            tracked.metrics(named, step)
+            tracked.flush()
+
+        self._record(log_all)
 
     def on_end(self, status: Status, out: Path) -> None:
         """Uploads adapter, card and curves, and ends the run as it went."""
+        card = out / "README.md"
+
+        def upload(tracked: Tracked) -> None:
+            tracked.folder(out, ADAPTER)
+            if self._losses or self._validated:
+                curves = _curves(self._losses, self._validated)
+                tracked.client.log_figure(tracked.run_id, curves, "plots/training.png")
+            if card.is_file():
+                tracked.tags({"mlflow.note.content": card.read_text(encoding="utf-8")[:5000]})
+
+        def end(tracked: Tracked) -> None:
+            try:
+                upload(tracked)
+            finally:
+                tracked.end(_STATUS.get(status, "FAILED"))
+
+        self._record(end)
+
+    def _record(self, job: Callable[[Tracked], None]) -> None:
         if self._tracked is None:
             return
+        from mlflow.exceptions import MlflowException
+
         try:
-            self._tracked.folder(out, ADAPTER)
-            if self._losses or self._validated:
-                figure = _curves(self._losses, self._validated)
-                self._tracked.client.log_figure(self._tracked.run_id, figure, "plots/training.png")
-            card = out / "README.md"
-            if card.is_file():
-                self._tracked.tags({"mlflow.note.content": card.read_text(encoding="utf-8")[:5000]})
-        finally:
-            self._tracked.end(_STATUS.get(status, "FAILED"))
+            job(self._tracked)
+        except (MlflowException, OSError) as error:
+            log.warning(
+                "training goes on untracked: %s failed (%s); its figures stand in metrics.json",
+                shown_uri(tracking_uri(self._settings)), str(error).splitlines()[0],
+            )  # fmt: skip
+            self._tracked = None
 
     def _reopened(self, run: Run) -> Tracked | None:
         from mlflow.exceptions import MlflowException

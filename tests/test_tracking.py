@@ -111,6 +111,31 @@ def test_a_run_whose_store_is_gone_is_resumed_as_a_new_one(settings: Settings, t
     assert run_id != "0" * 32 and stored(settings, run_id).data.tags["viva.resumed_at_step"] == "3"
 
 
+def test_a_store_that_fails_on_the_way_does_not_end_the_training(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    def down(*given: Any, **more: Any) -> None:
+        raise MlflowException("the server is gone")
+
+    out = tmp_path / "outage"
+    tracker = Tracker(settings)
+    tracker.on_start(run_in(out))
+    monkeypatch.setattr(MlflowClient, "log_batch", down)
+    for step in range(1, 60):
+        tracker.on_step(step, {"loss": 1.0})
+    tracker.on_eval(60, {"macro_f1": 0.5})
+    tracker.on_end("finished", out)
+    assert caplog.text.count("training goes on untracked") == 1 and "the server is gone" in caplog.text
+
+
+def test_a_store_that_cannot_be_opened_is_known_before_training() -> None:
+    with pytest.raises(TrackingError):
+        Tracker(Settings(_env_file=None, mlflow_uri="nonsense://host"))  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize(
     ("error", "stored_as"), [(KeyboardInterrupt, "KILLED"), (SystemExit, "KILLED"), (ZeroDivisionError, "FAILED")]
 )
