@@ -84,6 +84,8 @@ def dequantise(gguf_path: Path, out_dir: Path) -> Path:
         (draft / "README.md").write_text(_card(gguf_path), encoding="utf-8")
         (draft / MADE).write_text(json.dumps(mark), encoding="utf-8")
         draft.chmod(0o755)
+        for path in draft.iterdir():
+            path.chmod(0o644)  # the cache may be shared
         if out_dir.exists() and _mark_of(out_dir) != mark:
             shutil.rmtree(out_dir)
         try:

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import math
+import shutil
 import signal
 import threading
 import time
@@ -127,6 +128,7 @@ def train(
                 watcher.on_start(run)
             learner.run(stop)
         status = "finished"
+        shutil.rmtree(out / adapter_folder.CHECKPOINTS, ignore_errors=True)
     except (Interrupted, KeyboardInterrupt):
         status = "interrupted"
         raise

@@ -114,6 +114,7 @@ def test_the_smoke_recipe_learns_and_leaves_a_whole_adapter(
     assert metrics["validation"]["macro_f1"] >= metrics["base_validation"]["macro_f1"]
     assert json.loads((out / "metrics.json").read_text()) == metrics
     assert load_recipe(out / "recipe.yaml") == load_recipe("smoke")
+    assert not (out / "checkpoints").exists()
     card = (out / "README.md").read_text()
     front = yaml.safe_load(card.split("---")[1])
     assert front["library_name"] == "peft"
