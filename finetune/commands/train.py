@@ -6,22 +6,29 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 import typer
 
 from finetune.config import Recipe, RecipeError, field_help, load_recipe, recipe_names
 
+if TYPE_CHECKING:
+    from finetune.watching import Watcher
+
 DRY_STEPS = 2
 
 
-def _train(recipe: str, data: Path, out: Path, resume: bool, dry_run: bool, quiet: bool, **changed: Any) -> None:
-    chosen, watchers = _recipe(recipe, out, resume, changed), []
+def _train(
+    recipe: str, data: Path, out: Path, resume: bool, dry_run: bool, quiet: bool, track: bool, **changed: Any
+) -> None:
+    chosen = _recipe(recipe, out, resume, changed)
+    watchers: list[Watcher] = []
     if dry_run:
         chosen = as_dry_run(chosen)
     from transformers.utils import logging as transformers_logging
 
     from finetune.checkpoints import CheckpointError
+    from finetune.tracking import Tracker, TrackingError
     from finetune.train import Interrupted, TrainingError, train
     from finetune.watching import Bar
     from workbench.settings import get_settings
@@ -30,6 +37,11 @@ def _train(recipe: str, data: Path, out: Path, resume: bool, dry_run: bool, quie
     transformers_logging.disable_progress_bar()
     if not quiet:
         watchers.append(Bar())
+    if track and not dry_run:
+        try:
+            watchers.append(Tracker(get_settings()))
+        except TrackingError as error:
+            raise typer.BadParameter(f"{error}; or train with --no-track") from None
     try:
         metrics = train(chosen, data, out, get_settings().models_dir, resume=resume, watchers=watchers)
     except (RecipeError, CheckpointError) as error:
@@ -76,6 +88,7 @@ def _options() -> list[inspect.Parameter]:
         ("resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in --out."), False),
         ("dry_run", bool, typer.Option("--dry-run", help="Two steps of a tiny random model on a CPU."), False),
         ("quiet", bool, typer.Option("--quiet", help="No progress bar."), False),
+        ("track", bool, typer.Option("--track/--no-track", help="Keep the run in MLflow."), True),
     ]
     hints, helps = get_type_hints(Recipe), field_help()
     for field in fields(Recipe):
