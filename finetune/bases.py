@@ -64,7 +64,7 @@ def find_base(name: str, kind: str, models_dir: Path) -> Base:
             directory = dequantise(gguf, models_dir / "SmolLM2-135M-Instruct-dequantised")
             return Base(name, kind, str(directory), _about(directory))
         if name in _WEIGHTS:
-            return Base(name, kind, str(find(_WEIGHTS[name], models_dir)), f"`{_WEIGHTS[name]}`, the publisher's")
+            return Base(name, kind, str(_published(_WEIGHTS[name], models_dir)), f"`{_WEIGHTS[name]}`, the publisher's")
     except ModelError as error:
         raise RecipeError(f"base={name}: {error}") from error
     if name in OWN_BASES:
@@ -207,6 +207,19 @@ def tokenizer_fingerprint(tokenizer: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _published(name: str, models_dir: Path) -> Path:
+    """Weights as they were fetched, not as an engine has them converted.
+
+    Raises:
+        ModelError: They are not there.
+    """
+    find(name, models_dir)
+    directory = models_dir / name
+    if not (directory / "model.safetensors").is_file():
+        raise ModelError(f"no model.safetensors in {directory}; run `viva models pull {name}`")
+    return directory
+
+
 def _about(directory: Path) -> str:
     if is_dequantised(directory):
         return (
@@ -249,7 +262,7 @@ def _random_tokenizer(base: Base, models_dir: Path) -> Any:
 
     try:
         if base.kind == "encoder":
-            return AutoTokenizer.from_pretrained(str(find("all-minilm-l6-v2", models_dir)))
+            return AutoTokenizer.from_pretrained(str(_published(_WEIGHTS["minilm"], models_dir)))
         return wrapped_tokenizer(Tokenizer.from_file(str(find("smollm2", models_dir) / "tokenizer.json")), CHATML)
     except ModelError as error:
         raise RecipeError(f"base={base.name} borrows a tokenizer: {error}") from error

@@ -319,6 +319,16 @@ def test_a_folder_without_an_adapter_or_of_other_prompts_is_refused(
         adapter_judge(old, SETTINGS)
 
 
+def test_a_published_encoder_takes_an_adapter_and_a_head() -> None:
+    recipe = load_recipe("cpu-encoder").changed(base="minilm")
+    base = bases.find_base("minilm", "encoder", MODELS)
+    tokenizer = bases.load_tokenizer(base, MODELS)
+    model = bases.with_adapter(bases.load_model(base, tokenizer, recipe, torch.device("cpu")), recipe)
+    learnt = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert learnt and all("lora_" in name or "classifier" in name for name in learnt)
+    assert any("layer.5.attention" in name for name in learnt)
+
+
 def test_random_bases_are_the_same_whenever_they_are_made() -> None:
     base = bases.find_base("tiny-llama", "causal", MODELS)
     tokenizer = bases.load_tokenizer(base, MODELS)
