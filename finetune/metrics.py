@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.reliability import expected_calibration_error, reliability_bins
+from workbench.statistics.core import group_draws, pearson, percentile_interval, quadratic_weighted_kappa
 
 VERDICTS = ("correct", "partial", "incorrect")
 RESAMPLES = 1000
-HALF_POINTS = 21
-"""Marks there are: 0 to 10 in steps of .5."""
 
 
 def scores(
@@ -76,12 +75,7 @@ def draws_by_question(questions: Sequence[str], *, seed: int = 0) -> list[NDArra
         questions: Question of each row.
         seed: Of the draws.
     """
-    by_question: dict[str, list[int]] = {}
-    for index, question in enumerate(questions):
-        by_question.setdefault(question, []).append(index)
-    groups = [np.array(rows) for rows in by_question.values()]
-    rng = np.random.default_rng(seed)
-    return [np.concatenate([groups[k] for k in rng.integers(len(groups), size=len(groups))]) for _ in range(RESAMPLES)]
+    return group_draws(questions, RESAMPLES, seed=seed)
 
 
 def codes(verdicts: Sequence[str]) -> NDArray[np.intp]:
@@ -112,25 +106,12 @@ def weighted_f1(true: NDArray[np.intp], given: NDArray[np.intp]) -> float:
     return float(_f1s(table) @ table.sum(axis=1)) / max(1, len(true))
 
 
-def pearson(true: NDArray[np.float64], given: NDArray[np.float64]) -> float:
-    """Correlation of points, the covariance over both deviations (Pearson 1895); NaN where one does not vary."""
-    a, b = true - true.mean(), given - given.mean()
-    apart = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float(a @ b) / apart if apart > 0 else float("nan")
-
-
 def kappa(true: NDArray[np.float64], given: NDArray[np.float64]) -> float:
     """Quadratic weighted kappa of points, 1 - disagreement / disagreement by chance; NaN where neither varies.
 
     scikit-learn's `cohen_kappa_score`, for steps of .5.
     """
-    a, b = ((2 * values).round().astype(np.intp).clip(0, HALF_POINTS - 1) for values in (true, given))
-    table = _table(a, b, HALF_POINTS)
-    steps = np.arange(HALF_POINTS)
-    apart = np.square(steps[:, None] - steps[None, :])
-    by_chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(1, len(a))
-    expected = float((apart * by_chance).sum())
-    return 1 - float((apart * table).sum()) / expected if expected else float("nan")
+    return quadratic_weighted_kappa(true, given, where_constant=float("nan"))
 
 
 def _table(rows: NDArray[np.intp], columns: NDArray[np.intp], n: int) -> NDArray[np.intp]:
@@ -145,8 +126,7 @@ def _f1s(table: NDArray[np.intp]) -> NDArray[np.float64]:
 
 def _with_interval(value: float, drawn: Sequence[float]) -> dict[str, float]:
     """The figure beside the 95 % of its draws; draws in which it is undefined do not count."""
-    known = [one for one in drawn if not np.isnan(one)]
-    low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
+    low, high = percentile_interval(drawn)
     return {"value": _rounded(value), "low": _rounded(low), "high": _rounded(high)}
 
 

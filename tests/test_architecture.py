@@ -14,12 +14,14 @@ MAY_IMPORT = {
     "bank_exchange": {"bank_exchange", "exam"},
     "engines": {"engines", "settings", "audio", "models", "model_manifest", "packages"},
     "judging": {"judging", "exam", "engines", "settings"},
-    "store": {"store", "exam", "settings", "engines"},
-    "reports": {"reports", "exam", "store", "settings"},
+    "statistics": {"statistics"},
+    "store": {"store", "exam", "settings", "engines", "statistics"},
+    "reports": {"reports", "exam", "store", "settings", "statistics"},
     "delivery": {"delivery", "reports", "exam", "store", "settings"},
     "realtime": {"realtime", "judging", "exam", "engines", "store", "settings", "audio", "metrics"},
     "web": {
         "web",
+        "statistics",
         "bank_exchange",
         "reports",
         "delivery",
@@ -75,6 +77,16 @@ def test_the_exam_is_pure() -> None:
     for path in sorted((REPOSITORY / "workbench" / "exam").rglob("*.py")):
         tops = {module.split(".")[0] for module in imports_of(path)}
         assert not tops & banned, f"{path.name} imports {tops & banned}"
+
+
+def test_of_the_statistics_the_server_takes_only_the_numbers_that_need_no_tables() -> None:
+    allowed = "workbench.statistics.core"
+    for folder in ("store", "reports", "web"):
+        for path in sorted((REPOSITORY / "workbench" / folder).rglob("*.py")):
+            reached = {m for m in imports_of(path) if m.startswith("workbench.statistics")}
+            assert all(m.startswith(allowed) for m in reached), f"{path.name} imports {reached}"
+    core = imports_of(REPOSITORY / "workbench" / "statistics" / "core.py")
+    assert {module.split(".")[0] for module in core} <= {"__future__", "collections", "math", "numpy", "scipy"}
 
 
 def test_loggers_are_module_loggers_and_only_the_server_configures_them() -> None:

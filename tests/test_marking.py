@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.store_helpers import answer, mark, new_session, store_at
-from workbench.store.cohort_statistics import CountedMark, agreement, item_statistics, quadratic_weighted_kappa
+from workbench.statistics.core import quadratic_weighted_kappa
+from workbench.store.cohort_statistics import CountedMark, agreement, item_statistics
 from workbench.store.errors import SessionNotFound, StoreError
 from workbench.store.repository import Store
 

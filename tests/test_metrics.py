@@ -9,8 +9,9 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, f1_score
 
-from finetune.metrics import VERDICTS, codes, draws_by_question, kappa, macro_f1, pearson, scores, weighted_f1
+from finetune.metrics import VERDICTS, codes, draws_by_question, kappa, macro_f1, scores, weighted_f1
 from finetune.reliability import expected_calibration_error, reliability_bins
+from workbench.statistics.core import pearson
 
 
 @pytest.mark.parametrize("seed", range(5))

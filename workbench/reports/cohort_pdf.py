@@ -12,8 +12,9 @@ from workbench.reports.errors import ReportFailed
 from workbench.reports.formats import MEDIA_TYPES, ReportFile, plain_name
 from workbench.reports.pdf import Paper, make_pdf
 from workbench.reports.session_pdf import number
+from workbench.statistics.core import mean_interval
 from workbench.store import reporting
-from workbench.store.cohort_statistics import Agreement, ItemStatistics, TimeUsed, mean_interval
+from workbench.store.cohort_statistics import Agreement, ItemStatistics, TimeUsed
 from workbench.store.errors import StoreError
 from workbench.store.repository import Store
 from workbench.store.rows_educators import CohortRow, CohortSession

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from workbench.exam.model import Verdict
+from workbench.statistics.core import kappa_of_sums, kappa_sums, pearson
 
 Interval = tuple[float, float]
 
@@ -162,58 +163,15 @@ def agreement(marks: Iterable[CountedMark], *, seed: int = 0) -> Agreement:
         n_sessions=len(pairs),
         same_verdict=float(_share(sums[:, 0], sums[:, 6])),
         same_verdict_interval=_interval(_share, (sums[:, 0], sums[:, 6]), seed),
-        kappa=float(_kappa(*sums[:, :6].T)),
-        kappa_interval=_interval(_kappa, tuple(sums[:, :6].T), seed),
+        kappa=float(kappa_of_sums(*sums[:, :6].T)),
+        kappa_interval=_interval(kappa_of_sums, tuple(sums[:, :6].T), seed),
         mean_difference=(human - judge) / n,
     )
 
 
-def quadratic_weighted_kappa(first: Sequence[float], second: Sequence[float]) -> float:
-    """Agreement of two raters on the same things, 1 for the same marks, 0 for what chance would give.
-
-    1 - sum((a - b)^2) / (sum(a^2) + sum(b^2) - 2 sum(a) sum(b) / n), which is the weighted kappa of Cohen (1968) for
-    weights (i - j)^2 and categories at equal distances. Where both gave one and the same mark throughout it is 1.
-
-    >>> quadratic_weighted_kappa([0, 5, 10], [0, 5, 10])
-    1.0
-    >>> round(quadratic_weighted_kappa([0, 0, 5, 10], [0, 5, 5, 5]), 4)
-    0.4286
-    """
-    rows = np.column_stack([first, second, np.zeros(len(first))])
-    return float(_kappa(*_sums(rows)[:6, None]))
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and half the width of its 95 % interval by Student's t; None for fewer than two values.
-
-    >>> mean, half = mean_interval([1.0, 2.0, 3.0])
-    >>> mean, round(half, 3)
-    (2.0, 2.484)
-    """
-    from scipy.stats import t
-
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, None
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return mean, float(t.ppf(0.975, len(values) - 1)) * error
-
-
 def _sums(rows: np.ndarray) -> np.ndarray:
     human, judge, same = rows.T
-    return np.array(
-        [
-            len(rows), human.sum(), judge.sum(), (human**2).sum(), (judge**2).sum(), ((human - judge) ** 2).sum(),
-            same.sum(),
-        ]
-    )  # fmt: skip
-
-
-def _kappa(*sums: np.ndarray, axis: int = -1) -> Any:
-    n, human, judge, human_2, judge_2, apart_2 = (part.sum(axis=axis) for part in sums)
-    by_chance = human_2 + judge_2 - 2 * human * judge / n
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(by_chance > 1e-9, 1 - apart_2 / by_chance, 1.0)
+    return np.append(kappa_sums(human, judge), same.sum())
 
 
 def _share(n: np.ndarray, same: np.ndarray, axis: int = -1) -> Any:
@@ -246,7 +204,5 @@ def _mean_of_others(mark: CountedMark, marks: list[CountedMark]) -> float | None
 def _correlation(pairs: list[tuple[float, float]]) -> float | None:
     if len(pairs) < MIN_FOR_DISCRIMINATION:
         return None
-    own, others = np.array(pairs).T
-    if np.ptp(own) == 0 or np.ptp(others) == 0:
-        return None
-    return float(np.corrcoef(own, others)[0, 1])
+    found = pearson(*np.array(pairs).T)
+    return None if math.isnan(found) else found

@@ -7,22 +7,20 @@ told apart with any kind of colour vision.
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from workbench.store.cohort_statistics import Agreement, ItemStatistics, mean_interval
+from workbench.statistics.core import fisher_interval, mean_interval
+from workbench.store.cohort_statistics import Agreement, ItemStatistics
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _INK, _SOFT, _PAPER = "#010203", "#040506", "#070809"
 """Stand-ins that are replaced by the page's colours in the finished SVG."""
 
 _VARIABLES = {_INK: "var(--v-ink)", _SOFT: "var(--v-soft)", _PAPER: "var(--v-card)"}
-Z_95 = 1.959964
-"""Two-sided 95 % quantile of the normal distribution."""
 
 
 def distribution(scores: Sequence[float], max_score: float) -> str:
@@ -137,18 +135,6 @@ def time_used(minutes: Sequence[float], by_question: Mapping[int, Sequence[float
 
     whole = f"A viva took {np.median(minutes):.0f} min (median of {len(minutes)}). " if minutes else ""
     return _figure("Time used", f"{whole}Diamonds: medians; bars: the middle half; dots: answers.", draw, height=2.7)
-
-
-def fisher_interval(r: float, n: int) -> tuple[float, float]:
-    """95 % interval of a correlation by Fisher's z (1921): tanh(atanh r +- 1.96 / sqrt(n - 3)); all of it for n < 4.
-
-    >>> [round(end, 3) for end in fisher_interval(0.5, 28)]
-    [0.156, 0.736]
-    """
-    if n < 4:
-        return -1.0, 1.0
-    z, half = math.atanh(max(-0.999999, min(0.999999, r))), Z_95 / math.sqrt(n - 3)
-    return math.tanh(z - half), math.tanh(z + half)
 
 
 def _figure(title: str, said: str, draw: Callable[[Any], None], *, height: float) -> str:
