@@ -2,9 +2,11 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check
+SERVES := $(VENV)/.serves
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
-EXTRAS ?= piper,whisper,postgres,s3,finetune,dev
+EXTRAS ?= piper,whisper,postgres,s3,finetune,research,dev
 SHELL  := /bin/bash
 
 .PHONY: install run test test-fast check bench notebooks mlflow clean
@@ -12,14 +14,20 @@ SHELL  := /bin/bash
 install: $(STAMP)
 
 # torch first and pinned, so that a CPU build is taken where the machine offers one; the rest is satisfied by it
-$(STAMP): pyproject.toml
+$(SERVES): pyproject.toml
+	@echo "Installing what a viva needs into $(VENV): 2 to 5 minutes, once."
 	test -x $(BIN)/python || $$(command -v $(PYTHON) || echo python3) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet -e '.[$(EXTRAS)]'
+	$(PIP) --upgrade pip
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[piper]'
 	touch $@
 
-run: install
+$(STAMP): $(SERVES)
+	@echo "Installing the rest, for training, research and the tests: 1 to 3 minutes, once."
+	$(PIP) -e '.[$(EXTRAS)]'
+	touch $@
+
+run: $(SERVES)
 	$(BIN)/viva models pull
 	$(BIN)/viva serve
 

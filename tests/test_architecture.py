@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "store": {"store", "exam", "settings", "engines", "statistics"},
     "reports": {"reports", "exam", "store", "settings", "statistics"},
     "delivery": {"delivery", "reports", "exam", "store", "settings"},
-    "realtime": {"realtime", "judging", "exam", "engines", "store", "settings", "audio", "metrics"},
+    "realtime": {"realtime", "judging", "exam", "engines", "store", "settings", "audio", "memory", "metrics"},
     "web": {
         "web",
         "statistics",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -324,6 +326,22 @@ def test_the_memory_of_kept_beginnings_is_bounded(tmp_path: Path) -> None:
     for _ in range(3):
         kept = [chat._kept_part([{"role": "system", "content": f"{i:02} {long}"}, CHAT[1]])[1] for i in range(9)]
     assert kept == [True] * 4 + [False] * 5
+
+
+async def test_every_lane_reads_every_beginning_before_the_first_candidate_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = SmolLM2(tmp_path, threads=2)
+    read: list[tuple[str, str]] = []
+
+    def pieces(messages: list[ChatMessage], *_: Any) -> Iterator[str]:
+        read.append((messages[0]["content"], threading.current_thread().name))
+        yield "Good."
+
+    monkeypatch.setattr(chat, "_pieces", pieces)
+    await chat.warm_up([[{"role": "system", "content": text}] for text in ("You ask.", "You thank.")])
+    assert sorted(read) == [(text, f"smollm2-{i}") for text in ("You ask.", "You thank.") for i in range(4)]
+    await chat.close()
 
 
 @pytest.mark.weights

@@ -37,8 +37,8 @@ CONTEXT_TOKENS = 2048
 """Longest prompt with its reply, a second of reading on one core; the model was trained on 8192."""
 
 MAX_KEPT_CHARS = 10_000
-"""Text of all beginnings whose state is kept: some 2500 tokens at 138 KB each, 350 MB. CTranslate2 never forgets
-one, so what comes later is not kept."""
+"""Text of all beginnings whose state every lane keeps: some 2500 tokens at 138 KB each, 350 MB a lane. CTranslate2 never
+forgets one, so what comes later is not kept. The exam's own beginnings are half as long."""
 
 REPETITION_PENALTY = 1.1
 """Without it a model of this size repeats its own sentence until the token limit."""
@@ -149,9 +149,14 @@ class SmolLM2:
         for prefix in prefixes:
             if prefix and prefix[0]["role"] == "system":
                 self._keep(_key(prefix))
-        for prefix in prefixes or ([{"role": "system", "content": "You are the examiner of a viva."}],):
+
+        async def rehearse(prefix: Sequence[ChatMessage]) -> None:
             async for _ in self.stream([*prefix, {"role": "user", "content": "Good morning."}], max_tokens=2):
                 pass
+
+        for prefix in prefixes or ([{"role": "system", "content": "You are the examiner of a viva."}],):
+            # every lane keeps a state of its own: read now, none of them is read while a candidate waits
+            await asyncio.gather(*[rehearse(prefix) for _ in self._lanes])
 
     async def stream(
         self,

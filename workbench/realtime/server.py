@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from workbench import metrics
+from workbench import memory, metrics
 from workbench.exam import model as exam
 from workbench.exam.items import Bank
 from workbench.exam.state import ExamState
@@ -144,6 +144,7 @@ class RealtimeServer:
         self.conversations.pop(session_id, None)
         self.room.leave(session_id)
         metrics.seats(self.room.seated, self.room.waiting)
+        asyncio.get_running_loop().run_in_executor(None, memory.give_back)
 
 
 class _Connection:
