@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from workbench.exam.bank_check import check
@@ -55,7 +56,7 @@ def load_banks(banks_dir: Path | None = None) -> dict[str, Bank]:
     for directory in (built_in_dir(), banks_dir):
         for path in bank_paths(directory) if directory else ():
             try:
-                bank = read_bank(path)
+                bank = _read_once(path, _stamps(path))
             except BankError as error:
                 findings.extend(error.findings)
                 continue
@@ -63,6 +64,21 @@ def load_banks(banks_dir: Path | None = None) -> dict[str, Bank]:
     if findings:
         raise BankError(findings)
     return banks
+
+
+Stamps = tuple[tuple[str, int, int], ...]
+"""Name, time of the last change and size of every file of a bank."""
+
+
+def _stamps(path: Path) -> Stamps:
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+
+@lru_cache(maxsize=64)
+def _read_once(path: Path, stamps: Stamps) -> Bank:
+    """A bank as it stands on disk; read again only after a file changed. Banks cannot be changed, so they are shared."""
+    return read_bank(path)
 
 
 def _merged(old: Bank | None, new: Bank) -> Bank:
