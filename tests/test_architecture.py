@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "statistics": {"statistics"},
     "store": {"store", "exam", "settings", "engines", "statistics"},
     "reports": {"reports", "exam", "store", "settings", "statistics"},
+    "transcripts": {"transcripts", "exam", "store", "settings"},
     "delivery": {"delivery", "reports", "exam", "store", "settings"},
     "realtime": {"realtime", "judging", "exam", "engines", "store", "settings", "audio", "memory", "metrics"},
     "web": {

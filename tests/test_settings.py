@@ -64,7 +64,7 @@ def environment_of_pyproject() -> str:
     """The conda environment that asks for what pyproject.toml asks for, development tools included."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"]]
-    for extra in ("piper", "whisper", "postgres", "s3", "dev"):
+    for extra in ("piper", "whisper", "postgres", "s3", "research", "dev"):
         wanted += project["optional-dependencies"][extra]
     return "\n".join(
         [

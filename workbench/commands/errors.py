@@ -20,6 +20,7 @@ USER_ERRORS = {
     "workbench.reports.errors": ("ReportFailed",),
     "workbench.simulate.local_server": ("ServerFailed",),
     "workbench.store.errors": ("StoreError",),
+    "workbench.transcripts.errors": ("TranscriptError",),
 }
 """Errors by module whose message is written for the person at the keyboard."""
 

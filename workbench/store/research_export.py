@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from workbench.store.archive import Archive
 from workbench.store.errors import SessionNotFound
 from workbench.store.marking import JUDGE
+from workbench.store.pseudonyms import keyed
 from workbench.store.rows import EventRow, SessionData
 from workbench.store.tables import Sessions
 from workbench.store.tables_educators import Sittings
 
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
+"""1 had raters in the order they appeared, and neither questions nor cohorts."""
+
+KEY_SETTING = "research.key"
+"""Where the database keeps the key of its pseudonyms: with the names it hides, never with what is handed on."""
 
 
 class ResearchExport(Archive):
@@ -28,7 +37,7 @@ class ResearchExport(Archive):
 
         Left out: the name, address and id of the candidate, and the recording. The name is replaced by the pseudonym
         in everything that was said or written; one that was said differently from how it is kept is not found.
-        Educators are `educator-1`, `educator-2`, in the order they appear.
+        Educators are `human:` and a pseudonym that is the same in every export.
         """
         query = select(Sessions.id).where(Sessions.status != "running").order_by(Sessions.started_at, Sessions.id)
         if cohort_id is not None:
@@ -36,30 +45,77 @@ class ResearchExport(Archive):
         with self._reading() as connection:
             session_ids = tuple(connection.execute(query).scalars())
         subject = "all" if cohort_id is None else f"cohort:{cohort_id}"
+        key = self.research_key()
         self.note(actor, "research.exported", subject, n_sessions=len(session_ids))
-        return self._exported(session_ids)
+        return self._exported(session_ids, key)
 
-    def _exported(self, session_ids: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        raters: dict[str, str] = {JUDGE: JUDGE}
+    @contextmanager
+    def querying(self) -> Iterator[Connection]:
+        """A connection to read by queries of one's own, as tables of many vivas at once need."""
+        with self._reading() as connection:
+            yield connection
+
+    def research_key(self) -> bytes:
+        """The key of the pseudonyms for research, made the first time; whoever deletes it cuts old from new ones."""
+        kept = self.get_configuration(KEY_SETTING)
+        if kept is None:
+            self.set_configuration(KEY_SETTING, secrets.token_hex(32))
+            kept = self.get_configuration(KEY_SETTING)  # of two processes at once, the later one's
+        return bytes.fromhex(kept)
+
+    def _exported(self, session_ids: tuple[str, ...], key: bytes) -> Iterator[dict[str, Any]]:
         for session_id in session_ids:
             try:
                 data, events = self.load_session(session_id), self.events(session_id)
+                sitting = self.sitting_cohort(session_id)
             except SessionNotFound:
                 continue  # deleted meanwhile
-            for mark in data.marks:
-                raters.setdefault(mark.rater, f"educator-{len(raters)}")
-            yield anonymous(data, events, raters)
+            yield anonymous(data, events, key, cohort_id=sitting)
+
+    def sitting_cohort(self, session_id: str) -> int | None:
+        """The cohort a session's link was for, None without one."""
+        with self._reading() as connection:
+            return connection.execute(
+                select(Sittings.cohort_id).where(Sittings.session_id == session_id)
+            ).scalar_one_or_none()
 
 
-def anonymous(data: SessionData, events: tuple[EventRow, ...], raters: dict[str, str]) -> dict[str, Any]:
+def rater_pseudonym(key: bytes, rater: str) -> str:
+    """What a rater is called outside: `judge`, or `human:` and a pseudonym of the login."""
+    return rater if rater == JUDGE else f"human:{keyed(key, 'rater', rater)}"
+
+
+@lru_cache(maxsize=16)
+def questions_in(bank: str | None) -> dict[str, dict[str, Any]]:
+    """Case, difficulty and cognitive level of every question of a kept bank, by its id."""
+    if bank is None:
+        return {}
+    return {
+        question["id"]: {
+            "scenario_id": scenario["id"],
+            "difficulty": question["difficulty"],
+            "cognitive_level": question["cognitive_level"],
+        }
+        for area in json.loads(bank)["areas"]
+        for scenario in area["scenarios"]
+        for question in scenario["questions"]
+    }
+
+
+def anonymous(
+    data: SessionData, events: tuple[EventRow, ...], key: bytes, *, cohort_id: int | None = None
+) -> dict[str, Any]:
     """One viva without anybody's name.
 
     Args:
         data: The viva.
         events: Its events.
-        raters: What each rater is called.
+        key: The key of the raters' pseudonyms.
+        cohort_id: The cohort it belongs to.
     """
     session = data.session
+    asked = {answer.question_id for answer in data.answers}
+    questions = {name: facts for name, facts in questions_in(data.bank).items() if name in asked}
     shown = {
         name: value
         for name, value in asdict(session).items()
@@ -70,10 +126,11 @@ def anonymous(data: SessionData, events: tuple[EventRow, ...], raters: dict[str,
         _unnamed(asdict(turn), session.candidate_name, session.pseudonym, anywhere=turn.number is None)
         for turn in data.turns
     ]
-    marks = [{**asdict(mark), "rater": raters.get(mark.rater, "educator")} for mark in data.marks]
+    marks = [{**asdict(mark), "rater": rater_pseudonym(key, mark.rater)} for mark in data.marks]
     whole = {
         "export_version": EXPORT_VERSION,
-        "session": {**shown, "options": options},
+        "session": {**shown, "options": options, "cohort_id": cohort_id, "bank_version": bank_version(data.bank)},
+        "questions": questions,
         "turns": turns,
         "answers": [asdict(answer) for answer in data.answers],
         "marks": marks,
@@ -82,6 +139,12 @@ def anonymous(data: SessionData, events: tuple[EventRow, ...], raters: dict[str,
     }
     found: dict[str, Any] = _plain(_unnamed(whole, session.candidate_name, session.pseudonym, anywhere=False))
     return found
+
+
+@lru_cache(maxsize=16)
+def bank_version(bank: str | None) -> str | None:
+    """The version a kept bank says it is."""
+    return None if bank is None else json.loads(bank).get("version")
 
 
 def without_name(text: str, name: str | None, pseudonym: str, *, anywhere: bool) -> str:
@@ -93,14 +156,30 @@ def without_name(text: str, name: str | None, pseudonym: str, *, anywhere: bool)
     >>> without_name("I'm ada byron. Ada will do.", "Ada Byron", "c-2345", anywhere=False)
     "I'm c-2345. c-2345 will do."
     """
-    parts = [part for part in (name or "").split() if len(part) > 1]
+    return name_remover(name, pseudonym, anywhere=anywhere)(text)
+
+
+def name_parts(name: str | None) -> list[str]:
+    """The parts of a name that are long enough to be told from other words."""
+    return [part for part in (name or "").split() if len(part) > 1]
+
+
+@lru_cache(maxsize=64)
+def name_remover(name: str | None, pseudonym: str, *, anywhere: bool) -> Callable[[str], str]:
+    """`without_name` for many texts of one person."""
+    parts = name_parts(name)
     if not parts:
-        return text
-    in_a_row = r"\W+".join(map(re.escape, parts))
-    text = re.sub(rf"(?<!\w){in_a_row}(?!\w)", pseudonym, text, flags=re.IGNORECASE)
+        return lambda text: text
+    whole = r"\W+".join(map(re.escape, parts))
+    in_a_row = re.compile(rf"(?<!\w){whole}(?!\w)", re.IGNORECASE)
     either = "|".join(re.escape(part) for part in sorted({*parts, *(p.capitalize() for p in parts)}, key=len)[::-1])
     flags = re.IGNORECASE if anywhere else re.NOFLAG
-    return re.sub(rf"(?<!\w)(?:{either})(?!\w)", pseudonym, text, flags=flags)
+    any_part = re.compile(rf"(?<!\w)(?:{either})(?!\w)", flags)
+
+    def removed(text: str) -> str:
+        return any_part.sub(lambda _: pseudonym, in_a_row.sub(lambda _: pseudonym, text))
+
+    return removed
 
 
 def _unnamed(value: Any, name: str | None, pseudonym: str, *, anywhere: bool) -> Any:
