@@ -120,8 +120,15 @@ def _arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
         pa.field(c.name, ARROW[c.dtype], nullable=c.optional, metadata={"description": c.meaning, "unit": c.unit})
         for c in table.columns
     ]
-    columns = [pa.array(frame[c.name], type=ARROW[c.dtype], from_pandas=True) for c in table.columns]
+    columns = [_array(frame[c.name], c.dtype) for c in table.columns]
     return pa.table(columns, schema=pa.schema(fields, metadata={"description": table.about, "table": table.name}))
+
+
+def _array(values: pd.Series, dtype: str) -> pa.Array:
+    if dtype == MOMENT:
+        # Arrow takes a moment by an attribute pandas is about to change
+        return pa.array(values.dt.tz_convert(None).to_numpy()).cast(pa.timestamp("us")).cast(ARROW[dtype])
+    return pa.array(values, type=ARROW[dtype], from_pandas=True)
 
 
 def _frame(found: pa.Table, table: Table) -> pd.DataFrame:

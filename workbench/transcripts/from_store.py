@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import Connection, Select, case, func, select
+from sqlalchemy import Connection, case, func, select
 
 from workbench.store import recordings
 from workbench.store.database import database_url, public_url
@@ -32,6 +32,9 @@ from workbench.store.tables_educators import Sittings
 
 BATCH = 100_000
 """Rows fetched at a time: the rows of a table are never all Python objects at once."""
+
+Query = Any
+"""A `Select`; its type parameters differ between SQLAlchemy 2.0 and 2.1."""
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _MOMENT = pa.timestamp("us", tz="UTC")
@@ -260,7 +263,7 @@ class StoreSource:
         with self.store.querying() as connection:
             return {row.id: row.content for row in connection.execute(select(QuestionBanks.id, QuestionBanks.content))}
 
-    def _of_sessions(self, query: Select[Any]) -> Select[Any]:
+    def _of_sessions(self, query: Query) -> Query:
         """The query, kept to the vivas that are wanted; it must have `Sessions` among its tables."""
         if not self.running:
             query = query.where(Sessions.status != "running")
@@ -270,7 +273,7 @@ class StoreSource:
         return query
 
     def _frame(
-        self, query: Select[Any], names: Sequence[str], types: Sequence[pa.DataType], *, each: Any = None
+        self, query: Query, names: Sequence[str], types: Sequence[pa.DataType], *, each: Any = None
     ) -> pd.DataFrame:
         """The rows of a query as a frame; `each` makes a row another one before it is put away."""
         fields = pa.schema(list(zip(names, types, strict=True)))
@@ -330,7 +333,7 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _in_batches(connection: Connection, query: Select[Any]) -> Iterable[Sequence[Any]]:
+def _in_batches(connection: Connection, query: Query) -> Iterable[Sequence[Any]]:
     return connection.execution_options(yield_per=BATCH).execute(query).partitions()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from workbench.transcripts.tidy import Source, tidy
 
 ALLOWED = (
     "the store (nothing, a Store, a database URL, an .sqlite3 file or the folder that holds one), an export"
-    " (.jsonl or .json), or a folder of tables or exports"
+    " (.jsonl or .json), or a folder (or .zip) of tables or exports"
 )
 SQLITE_SUFFIXES = (".sqlite3", ".sqlite", ".db")
 
@@ -34,7 +36,7 @@ def load(
     Args:
         source: The store of the settings (`VIVA_DATABASE_URL`) when None; else a `Store`, a database URL, an SQLite
             file, an export of `viva sessions export` or of the educators' page, or a folder: of tables that
-            `to_parquet` or `to_csv` wrote, of exports, or the data directory of a server.
+            `to_parquet` or `to_csv` wrote, of exports, or the data directory of a server; or a zip of a folder.
         running: Whether vivas of the store that have not ended are read too.
         cohort_id: Only the vivas of this cohort of the store.
 
@@ -62,7 +64,26 @@ def load(
         raise TranscriptError(f"there is nothing at {path}; allowed: {ALLOWED}")
     if is_export(path):
         return of_source(ExportSource(path))
+    if zipfile.is_zipfile(path):
+        return _unpacked(path)
     raise TranscriptError(f"{path.name} is neither a store nor an export; allowed: {ALLOWED}")
+
+
+def _unpacked(path: Path) -> Transcripts:
+    """The tables or exports in a zip, unpacked beside nothing: the copy goes when the tables do."""
+    unpacked = tempfile.TemporaryDirectory(prefix="viva-tables-")
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            # by the last part of its name: no member can leave the folder
+            if not member.is_dir():
+                (Path(unpacked.name) / Path(member.filename).name).write_bytes(archive.read(member))
+    inside = load(unpacked.name)
+
+    def read(name: str) -> Any:
+        assert unpacked.name  # keeps the folder as long as it may be read
+        return inside.table(name)
+
+    return Transcripts(read, about=f"the archive {path.name}")
 
 
 def of_source(source: Source) -> Transcripts:
