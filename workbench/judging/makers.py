@@ -1,11 +1,13 @@
 """Judges that are made elsewhere: a name's scheme, such as `models:`, says by what, and it is loaded when asked for.
 
-The workbench needs none of them, and runs without the packages that make them.
+What makes them is declared as entry points of the group `viva.judges` (`pyproject.toml`): the name is the scheme, the
+value a function of a judge's name and the settings. The workbench needs none of them, and runs without the packages
+they need; another package may declare more.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from workbench.engines.base import EngineError
@@ -15,13 +17,11 @@ if TYPE_CHECKING:
     from workbench.settings import Settings
 
 GROUP = "viva.judges"
-"""Entry points of this group make judges too: the name is the scheme, the value a function of name and settings."""
-
-_OWN = {"adapter": "finetune.registry:made_judge", "models": "finetune.registry:made_judge"}
 
 SCHEMES = {
     "adapter:FOLDER": "an adapter that `viva-finetune train` wrote",
     "models:/viva-examiner@champion": "the adapter promoted in MLflow",
+    "served:NAME": "an adapter that `viva-finetune serve` serves, at VIVA_JUDGE_URL",
 }
 """How such names look, each with a line of help."""
 
@@ -36,13 +36,12 @@ def made_elsewhere(name: str, settings: Settings) -> Judge | None:
     Raises:
         EngineError: What makes it is not installed, or could not make it; the message says what to do.
     """
-    scheme = name.partition(":")[0]
-    if ":" not in name or scheme not in {*_OWN, *entry_points(group=GROUP).names}:
+    scheme, colon, _ = name.partition(":")
+    makers = list(entry_points(group=GROUP, name=scheme)) if colon else []
+    if not makers:
         return None
-    found = [*entry_points(group=GROUP, name=scheme)]
-    maker = found[0] if found else EntryPoint(scheme, _OWN[scheme], GROUP)
     try:
-        judge: Judge = maker.load()(name, settings)
+        judge: Judge = makers[0].load()(name, settings)
     except ImportError as error:
         raise EngineError(
             "judge", f"{name} needs {error.name or error}; run `pip install 'viva-workbench[finetune]'`"
