@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "web": {
         "web",
         "statistics",
+        "transcripts",
         "bank_exchange",
         "reports",
         "delivery",

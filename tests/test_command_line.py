@@ -59,7 +59,7 @@ def test_help_is_there_before_any_engine_is_loaded():
     code = (
         "import sys; from typer.testing import CliRunner; from workbench.cli import app;"
         "print(CliRunner().invoke(app, ['--help']).output);"
-        "heavy = {'torch', 'gradio', 'onnxruntime', 'ctranslate2', 'sqlalchemy', 'fastapi', 'matplotlib'};"
+        "heavy = {'torch', 'gradio', 'onnxruntime', 'ctranslate2', 'sqlalchemy', 'fastapi', 'matplotlib', 'pandas'};"
         "print('LOADED', sorted(heavy & set(sys.modules)))"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -167,6 +167,58 @@ def test_a_csv_export_has_a_row_a_session(sat: str, tmp_path: Path):
     rows = list(csv.DictReader(io.StringIO(viva("sessions", "export", "--format", "csv").stdout)))
     assert [(row["status"], row["score"]) for row in rows] == [("running", ""), ("finished", "5.5")]
     assert all("candidate_name" not in row for row in rows)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "tables", "webvtt", "textgrid", "eaf", "convokit"])
+def test_an_export_for_research_has_no_name_in_it_and_is_noted(sat: str, tmp_path: Path, kind: str):
+    from workbench.transcripts import load
+
+    store = store_at(tmp_path)
+    store.save_turn(sat, "candidate", "ada byron again", start_s=3, end_s=4)
+    store.close()
+    out = tmp_path / "out" / ("vivas.jsonl" if kind == "jsonl" else "vivas")
+    viva("sessions", "export", "--format", kind, "--out", str(out))
+    files = [out] if kind == "jsonl" else sorted(out.iterdir())
+    assert files and not any(b"byron" in file.read_bytes().lower() for file in files)
+    if kind in ("jsonl", "parquet", "tables"):
+        assert list(load(out).turns.text) == ["aspirin", f"{load(out).sessions.candidate_id[0]} again"]
+    store = store_at(tmp_path)
+    assert store.audit_log("all")[0].action == "research.exported"
+    store.close()
+
+
+def test_an_export_under_a_key_of_ones_own_has_other_ids(sat: str, tmp_path: Path):
+    from workbench.transcripts import load
+
+    (tmp_path / "key").write_text("a secret\n")
+    viva("sessions", "export", "-f", "parquet", "--key-file", str(tmp_path / "key"), "--out", str(tmp_path / "x.zip"))
+    (session_id,) = load(tmp_path / "x.zip").sessions.session_id
+    assert session_id.startswith("s-") and sat not in session_id
+    assert "--key-file are for jsonl" in viva("sessions", "export", "--key-file", "k", expect=2).stderr.replace(
+        "\n", " "
+    )
+
+
+def test_the_json_export_is_loaded_as_the_store_is(sat: str, tmp_path: Path):
+    from tests.transcript_helpers import assert_same
+    from workbench.transcripts import load
+
+    viva("sessions", "export", "--out", str(tmp_path / "all.json"))
+    assert_same(load(tmp_path / "viva.sqlite3"), load(tmp_path / "all.json"))
+
+
+def test_transcripts_are_a_line_a_viva_without_a_word_that_was_said(sat: str, tmp_path: Path):
+    printed = viva("transcripts").stdout
+    assert printed.startswith("sess_a  ") and "medical/cardiology" in printed and "5.5/120" in printed
+    assert "aspirin" not in printed and "Ada" not in printed
+    assert viva("transcripts", str(tmp_path / "viva.sqlite3")).stdout == printed
+    assert "there is nothing at" in viva("transcripts", str(tmp_path / "none"), expect=2).stderr
+    viva("transcripts", "--to", "webvtt", "--redact", "aspirin", "--out", str(tmp_path / "vtt"))
+    assert "[name]" in (tmp_path / "vtt" / "sess_a.vtt").read_text()
+
+
+def test_the_data_dictionary_is_printed():
+    assert viva("transcripts", "--dictionary").stdout.startswith("# Data dictionary\n")
 
 
 def test_deleting_asks_first_and_no_means_no(sat: str, tmp_path: Path):

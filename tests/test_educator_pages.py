@@ -25,6 +25,7 @@ from workbench.settings import Settings
 from workbench.store.overview import OverviewLine
 from workbench.store.repository import Store
 from workbench.web.educators import plots, session_view
+from workbench.web.educators.cohorts import _exports
 from workbench.web.educators.login import COOKIE
 
 PASSWORD = "the right one"
@@ -62,6 +63,7 @@ def test_nothing_of_the_pages_is_served_without_a_login(locked: Served, client: 
     inner = locked.pages.application
     paths = {getattr(route, "path", "/") for route in inner.routes} | {
         "/files/research.jsonl",
+        "/files/research.zip",
         "/gradio_api/queue/join",
     }
     assert len(paths) > 20
@@ -188,6 +190,25 @@ def test_the_researchers_export_holds_no_name_and_is_noted(locked: Served, clien
     assert locked.store.audit_log("all")[0].actor == "ada"
     assert client.get("files/research.jsonl?cohort=99").status_code == 404
     assert client.get("files/research.jsonl?cohort=x").status_code == 422
+
+
+def test_the_researchers_tables_come_as_a_zip_in_every_format_offered(
+    locked: Served, client: httpx.Client, tmp_path: Path
+) -> None:
+    from workbench.transcripts import load
+
+    log_in(client, "ada", "a long password")
+    answer = client.get("files/research.zip?format=parquet")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    (tmp_path / "vivas.zip").write_bytes(answer.content)
+    found = load(tmp_path / "vivas.zip")
+    assert list(found.sessions.session_id) == ["sess_one"] and "Byron" not in found.turns.to_csv()
+    entry = locked.store.audit_log("all")[0]
+    assert (entry.actor, entry.detail["format"], entry.detail["n_sessions"]) == ("ada", "parquet", 1)
+    refused = client.get("files/research.zip?format=docx")
+    assert refused.status_code == 422 and "allowed are parquet" in refused.json()["detail"]
+    assert client.get("files/research.zip?cohort=99").status_code == 404
+    assert "files/research.zip?format=eaf&amp;cohort=3" in _exports(3)
 
 
 # ---- what is shown ----

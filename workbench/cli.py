@@ -15,6 +15,7 @@ COMMAND_MODULES = (
     "models",
     "bank",
     "sessions",
+    "transcripts",
     "educators",
     "report",
     "deliver",

@@ -123,17 +123,35 @@ def _values(value: Any) -> Any:
 @app.command()
 def export(
     format: Annotated[
-        Literal["json", "csv", "xlsx"],
+        Literal["json", "csv", "xlsx", "jsonl", "parquet", "tables", "webvtt", "textgrid", "eaf", "convokit"],
         typer.Option(
-            "--format", "-f", help="JSON with every turn, a CSV row a session, or a workbook of sessions, items, marks."
+            "--format",
+            "-f",
+            help="json with every turn, csv with a row a session, xlsx with sessions, items and marks; for research"
+            " jsonl, parquet, tables (six CSV files), webvtt, textgrid (Praat), eaf (ELAN), convokit.",
         ),
     ] = "json",
     status: Annotated[
-        Literal["running", "finished", "stopped", "abandoned"] | None, typer.Option(help="Only these.")
+        Literal["running", "finished", "stopped", "abandoned"] | None,
+        typer.Option(help="Only these; json, csv and xlsx only, the others hold what has ended."),
+    ] = None,
+    cohort: Annotated[int | None, typer.Option(help="Only this cohort; research formats only.")] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="File with a secret: sessions, candidates and raters get new ids made with it."),
     ] = None,
     out: Out = None,
 ) -> None:
-    """Export all sessions by pseudonym; names of candidates are left out."""
+    """Export all sessions by pseudonym; names of candidates are left out, also where they were said."""
+    if format not in ("json", "csv", "xlsx"):
+        if status is not None:
+            raise typer.BadParameter(f"--status chooses among json, csv and xlsx, not for {format}")
+        _export_research(format, cohort, key_file, out)
+        return
+    if cohort is not None or key_file is not None:
+        raise typer.BadParameter(
+            "--cohort and --key-file are for jsonl, parquet, tables, webvtt, textgrid, eaf, convokit"
+        )
     with open_store() as store:
         rows = list(_every_session(store, status))
         if format == "xlsx":
@@ -153,6 +171,29 @@ def export(
         write_out(text, out)
 
 
+def _export_research(format: str, cohort: int | None, key_file: Path | None, out: Path | None) -> None:
+    """The formats for research: what has ended, without names."""
+    with open_store() as store:
+        if cohort is not None:
+            store.load_cohort(cohort)
+        if format == "jsonl":
+            if key_file is not None:
+                raise typer.BadParameter("--key-file is for the formats made of tables, not for jsonl")
+            rows = store.research_export(actor="command line", cohort_id=cohort)
+            write_out("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), out)
+            return
+        from workbench.transcripts import load, with_new_pseudonyms, write
+
+        found = load(store, cohort_id=cohort)
+        if key_file is not None:
+            found = with_new_pseudonyms(found, key_file.read_bytes().strip())
+        target = write(found, format, out or Path(f"vivas-{format}"))
+        n_sessions = len(found.sessions)
+        subject = "all" if cohort is None else f"cohort:{cohort}"
+        store.note("command line", "research.exported", subject, n_sessions=n_sessions, format=format)
+    print(f"wrote {n_sessions} sessions to {target}", file=sys.stderr)
+
+
 def _every_session(store: Store, status: Any) -> Iterator[tuple[SessionRow, ResultRow | None]]:
     offset = 0
     while sessions := store.list_sessions(status=status, limit=500, offset=offset).sessions:
@@ -161,13 +202,14 @@ def _every_session(store: Store, status: Any) -> Iterator[tuple[SessionRow, Resu
 
 
 def _exported(store: Store, session: SessionRow, result: ResultRow | None) -> dict[str, Any]:
-    data = store.load_session(session.id)
+    from workbench.store.research_export import anonymous
+
+    data, cohort_id = store.load_session(session.id), store.sitting_cohort(session.id)
+    whole = anonymous(data, store.events(session.id), store.research_key(), cohort_id=cohort_id)
     return {
         **flat_row(session, result),
-        "turns": _values(data.turns),
-        "answers": _values(data.answers),
-        "marks": _values(data.marks),
-        "events": _values(store.events(session.id)),
+        **{name: whole["session"][name] for name in ("options", "cohort_id", "bank_version")},
+        **{name: whole[name] for name in ("questions", "turns", "answers", "marks", "events")},
     }
 
 

@@ -54,7 +54,8 @@ class ExportSource:
                         f"{path.name}, {place}: no exported viva ({', '.join(sorted(missing)) or 'session.id'} is"
                         " missing); allowed: what `viva sessions export` or the educators' page wrote"
                     )
-                found.setdefault(viva["session"]["id"], viva)
+                if viva["session"].get("status") != "running":
+                    found.setdefault(viva["session"]["id"], viva)
         return sorted(found.values(), key=lambda viva: (viva["session"]["started_at"], viva["session"]["id"]))
 
     def raw_sessions(self) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from workbench.store.logins import Identity
 from workbench.web.educators import browser, cohort_files, plots
 from workbench.web.educators.context import QUIET, Context
 from workbench.web.educators.delivery import follows
+from workbench.web.educators.files import RESEARCH_FORMATS, has_research_formats
 from workbench.web.educators.tables import counted, note
 
 ALL = 0
@@ -234,10 +235,14 @@ def _two(value: float | None) -> str:
 
 def _exports(cohort_id: int | None) -> str:
     query = "" if cohort_id is None else f"?cohort={cohort_id}"
-    return (
-        '<p class="e-downloads"><span>For research, without names:</span>'
-        f'<a href="files/research.jsonl{query}" download>Download as JSON lines</a></p>'
-    )
+    links = [f'<a href="files/research.jsonl{query}" download>Download as JSON lines</a>']
+    if has_research_formats():
+        more = "" if cohort_id is None else f"&amp;cohort={cohort_id}"
+        links += [
+            f'<a href="files/research.zip?format={kind}{more}" download>{label}</a>'
+            for kind, label in RESEARCH_FORMATS.items()
+        ]
+    return f'<p class="e-downloads"><span>For research, without names:</span>{" ".join(links)}</p>'
 
 
 def _due(context: Context, ahead: int) -> str:
