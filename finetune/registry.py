@@ -180,6 +180,33 @@ def resolve(name: str, settings: Settings) -> Registered:
     return Registered(str(found.name), str(found.version), folder, dict(found.tags))
 
 
+def registered(settings: Settings) -> list[tuple[str, str]]:
+    """(title, name) of champion and challenger, for `workbench.judging.menu`; nothing where no store was made yet.
+
+    The name is that of the version, so that it goes on meaning the same adapter when another is promoted.
+
+    Raises:
+        RegistryError: The store cannot be asked.
+        TrackingError: MLflow is missing.
+    """
+    uri = tracking_uri(settings)
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        return []
+    client = client_of(settings)
+    from mlflow.exceptions import MlflowException
+
+    found = []
+    for alias in (CHAMPION, CHALLENGER):
+        try:
+            version = client.get_model_version_by_alias(MODEL, alias).version
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                continue
+            raise RegistryError(f"{shown_uri(uri)} cannot be asked: {str(error).splitlines()[0]}") from error
+        found.append((f"models:/{MODEL}@{alias} (version {version})", f"models:/{MODEL}/{version}"))
+    return found
+
+
 class RegisteredJudge:
     """An adapter's judge whose marks say which version of the registered model gave them.
 

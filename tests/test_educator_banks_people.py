@@ -370,4 +370,7 @@ def test_a_question_can_be_heard_and_an_answer_tried(site: Site):
         page.fill("#edu-answer textarea", "I really could not say.")
         page.click("#edu-judge")
         educator.wait("edu-judged", "0 of 10 points")
+        educator.choose("edu-marker", "embedding")
+        page.click("#edu-judge")
+        educator.wait("edu-judged", "judge embedding")
         assert educator.errors == []

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.live_server import scripted_app
 from workbench.api_access import Access
+from workbench.judging.menu import JudgeMenu
 from workbench.realtime.watching import watched
 from workbench.serve import free_port, served_routes
 from workbench.settings import Settings
@@ -61,7 +62,7 @@ def workbench_site(data_dir: Path, **settings: Any) -> Iterator[Site]:
         mint_reader=services.tickets.mint_reader,
         watch=partial(watched, realtime),
         speak=speak_with(services.engines.synthesizer),
-        judge=services.judge,
+        judges=JudgeMenu(services.judge, config),
     )
     page = build_page(
         config,

@@ -112,6 +112,7 @@ def educators_pages(services: Any, server: Any, logins: Any) -> Any:
         logins: Who may log in.
     """
     from workbench.api_access import Access
+    from workbench.judging.menu import JudgeMenu
     from workbench.realtime.tickets import signing_key
     from workbench.realtime.watching import watched
     from workbench.web.educators import build_educators
@@ -128,7 +129,7 @@ def educators_pages(services: Any, server: Any, logins: Any) -> Any:
         mint_reader=tickets.mint_reader,
         watch=partial(watched, server),
         speak=speak_with(services.engines.synthesizer),
-        judge=services.judge,
+        judges=JudgeMenu(services.judge, settings),
     )
 
 

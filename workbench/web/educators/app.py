@@ -17,11 +17,12 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from workbench.api_access import Access
 from workbench.exam.items import Bank
+from workbench.judging.menu import JudgeMenu
 from workbench.realtime.watching import Watched
 from workbench.settings import Settings
 from workbench.store.logins import Identity
 from workbench.store.repository import Store
-from workbench.web.educators.context import Context, JudgeAnswer
+from workbench.web.educators.context import Context
 from workbench.web.educators.files import files
 from workbench.web.educators.login import MOUNT, Gate
 from workbench.web.educators.voice import Speak
@@ -72,7 +73,7 @@ def build_educators(
     mint_reader: Callable[[str, str], str],
     watch: Callable[[], Mapping[str, Watched]] = dict,
     speak: Speak | None = None,
-    judge: JudgeAnswer | None = None,
+    judges: JudgeMenu | None = None,
 ) -> EducatorsPages:
     """The educators' pages.
 
@@ -85,7 +86,7 @@ def build_educators(
         mint_reader: Makes an educator's token for one session, from session and login.
         watch: The vivas this process holds at the moment.
         speak: The examiner's voice, for those who write questions.
-        judge: Marks an answer, for those who write questions.
+        judges: Mark an answer, for those who write questions.
     """
     gates: list[Gate] = []
 
@@ -96,7 +97,7 @@ def build_educators(
         found = identify(request)
         return None if found is None else found.login
 
-    blocks = build_blocks(Context(store, banks, settings, identify, mint_reader, watch, speak, judge))
+    blocks = build_blocks(Context(store, banks, settings, identify, mint_reader, watch, speak, judges))
     options = launch_options()
     holder = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     whole = settings.root_path.rstrip("/")

@@ -14,6 +14,7 @@ from workbench.bank_exchange.source import MAX_FILE_BYTES
 from workbench.exam.bank_file import BankError
 from workbench.exam.items import Area, Bank, Question, Scenario
 from workbench.exam.model import Judge
+from workbench.judging import menu
 from workbench.store.banks_kept import read_source
 from workbench.store.errors import StoreError
 from workbench.store.logins import Identity
@@ -25,6 +26,7 @@ from workbench.web.educators.voice import audio
 from workbench.web.page import offered_first
 
 DRAFT = "draft:"
+IN_SERVICE = ("in service", menu.IN_SERVICE)
 FORMATS = [
     ("YAML", "yaml"),
     ("Workbook (XLSX)", "xlsx"),
@@ -73,7 +75,8 @@ def _browse(context: Context, triggers: Sequence[Any]) -> None:
         placeholder="Type what a candidate might say",
         elem_id="edu-answer",
     )
-    attempt = gr.Button("See what the judge finds", elem_id="edu-judge", interactive=context.judge is not None)
+    marker = gr.Dropdown([IN_SERVICE], value=IN_SERVICE[1], label="Judge", elem_id="edu-marker", filterable=False)
+    attempt = gr.Button("See what the judge finds", elem_id="edu-judge", interactive=context.judges is not None)
     judged = _html("edu-judged")
     card = _html("edu-bank-card")
     with gr.Row(equal_height=False, elem_classes="edu-row"):
@@ -104,13 +107,18 @@ def _browse(context: Context, triggers: Sequence[Any]) -> None:
         _, case, asked = await asyncio.to_thread(lambda: _found(_bank(context, key), at, item))
         return audio(await context.speak(f"{case.text} {asked.stem}"))
 
-    async def judge(who: Identity, key: str, at: str, item: str, text: str) -> str:
-        assert context.judge is not None
+    def markers(who: Identity, chosen_marker: str) -> Any:
+        found = context.judges.offered() if context.judges is not None else [IN_SERVICE]
+        known = [name for _, name in found]
+        return gr.update(choices=found, value=chosen_marker if chosen_marker in known else IN_SERVICE[1])
+
+    async def judge(who: Identity, key: str, at: str, item: str, text: str, by: str) -> str:
+        assert context.judges is not None
         if not text.strip():
             raise StoreError("type an answer first")
         bank = await asyncio.to_thread(_bank, context, key)
         _, _, asked = _found(bank, at, item)
-        return evidence(asked, await context.judge(bank, Judge(asked.id, text.strip()[:MAX_ANSWER])))
+        return evidence(asked, await context.judges.judge(by, bank, Judge(asked.id, text.strip()[:MAX_ANSWER])))
 
     def download(who: Identity, key: str, kind: Any) -> tuple[str, str]:
         bank = _bank(context, key)
@@ -131,7 +139,9 @@ def _browse(context: Context, triggers: Sequence[Any]) -> None:
     for place in places:
         place.input(on(turn), places, everything, **QUIET)
     hear.click(waiting(speak), [chosen, area, question], heard, api_visibility="private")
-    gr.on([attempt.click], waiting(judge), [chosen, area, question, answer], judged, api_visibility="private")
+    # apart from what the tab shows: the registry may take seconds to answer
+    gr.on(list(triggers), on(markers), marker, marker, **QUIET)
+    gr.on([attempt.click], waiting(judge), [chosen, area, question, answer, marker], judged, api_visibility="private")
     save.click(on(download), [chosen, form], [file, told], **QUIET).success(None, file, None, js=browser.DOWNLOAD)
     copy.click(on(copy_of), chosen, told, **QUIET)
 

@@ -12,7 +12,7 @@ from gradio.context import Context as GradioContext
 
 from workbench.engines.base import EngineError
 from workbench.exam.items import Bank
-from workbench.exam.model import Evaluation, Judge
+from workbench.judging.menu import JudgeMenu
 from workbench.realtime.watching import Watched
 from workbench.settings import Settings
 from workbench.store.errors import StoreError
@@ -20,7 +20,6 @@ from workbench.store.logins import Identity
 from workbench.store.repository import Store
 from workbench.web.educators.voice import Speak
 
-JudgeAnswer = Callable[[Bank, Judge], Awaitable[Evaluation]]
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 """What every event of these pages is given: no entry in an API page, no spinner over what is read."""
 
@@ -38,7 +37,7 @@ class Context:
             login.
         watch: The vivas this process holds at the moment, by session.
         speak: The examiner's voice: a text as a WAV file; None where no voice is loaded.
-        judge: Marks an answer as it would be marked in a viva; None where no judge is loaded.
+        judges: Mark an answer, one of them as it would be marked in a viva; None where no judge is loaded.
     """
 
     store: Store
@@ -48,7 +47,7 @@ class Context:
     mint_reader: Callable[[str, str], str]
     watch: Callable[[], Mapping[str, Watched]] = dict
     speak: Speak | None = None
-    judge: JudgeAnswer | None = None
+    judges: JudgeMenu | None = None
 
     def identity(self, request: gr.Request) -> Identity:
         """Who is asking.
