@@ -20,6 +20,7 @@ COMMAND_MODULES = (
     "report",
     "deliver",
     "simulate",
+    "sample",
     "bench",
     "doctor",
     "events",

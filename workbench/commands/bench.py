@@ -188,6 +188,34 @@ def fuzz(
         raise typer.Exit(1)
 
 
+@app.command()
+def transcripts(
+    sessions: Annotated[str, typer.Option(help="Numbers of vivas, comma-separated.")] = "100,1000,10000",
+    seed: Seed = 0,
+    out: Out = None,
+) -> None:
+    """How long the researcher's tables take to load and summarise, and how much memory."""
+    from workbench.bench import transcripts as bench
+
+    try:
+        wanted = [int(part) for part in sessions.split(",")]
+        if not wanted or min(wanted) < 1:
+            raise ValueError
+    except ValueError:
+        raise typer.BadParameter(f"--sessions takes numbers from 1 up, comma-separated, got {sessions!r}") from None
+    options = {"sessions": wanted, "seed": seed}
+    with _progress("sizes", len(wanted)) as step:
+        results = bench.measure(_settings(), wanted, seed=seed, on_size=step)
+    report = _report("transcripts", results, options, out)
+    heads = ("vivas", "words", "load and summarise, s", "peak, GiB", "from Parquet, s", "peak, GiB")
+    rows = [
+        _texts(size["sessions"], size["store"]["rows"]["words"], size["store"]["total_s"], size["store"]["peak_gib"],
+               size["parquet"]["total_s"], size["parquet"]["peak_gib"])
+        for size in report["sizes"]
+    ]  # fmt: skip
+    _table("Tables of many vivas", heads, rows)
+
+
 # ---- what they share ----
 
 

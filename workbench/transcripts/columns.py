@@ -183,7 +183,7 @@ ITEMS = Table(
 
 MARKS = Table(
     "marks",
-    "one mark somebody gave an answer; earlier marks stay",
+    "one mark somebody gave an answer; earlier marks stay (one only made public later is not a second one)",
     ("session_id", "item_index", "mark_index"),
     (
         _session_id(),

@@ -79,6 +79,10 @@ class ExportSource:
             _TURN,
         )
 
+    def raw_times(self) -> pd.DataFrame:
+        """The turns without their words."""
+        return self.raw_turns()
+
     def raw_words(self) -> pd.DataFrame:
         """One row a word."""
         return _frame(
@@ -123,7 +127,7 @@ class ExportSource:
                 **{name: mark["evaluation"][name] for name in _EVALUATION},
                 "rater": _rater(mark["rater"]),
                 "marked_at": mark["created_at"],
-                "evidence": json.dumps(mark["evaluation"]["evidence"], ensure_ascii=False),
+                "evidence": json.dumps(mark["evaluation"]["evidence"]),
             }
             for viva in self.vivas
             for mark in sorted(viva["marks"], key=lambda mark: mark["number"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, Text, case, func, select, type_coerce
 
 from workbench.store import recordings
 from workbench.store.database import database_url, public_url
@@ -131,6 +131,17 @@ class StoreSource:
 
         return self._sorted(self._frame(query, names, types, each=unnamed), ["turn_index"])
 
+    def raw_times(self) -> pd.DataFrame:
+        """The turns without their words."""
+        query = self._of_sessions(
+            select(
+                Turns.session_id, Turns.position, Turns.role, Turns.kind, Turns.number, Turns.start_s, Turns.end_s
+            ).join(Sessions, Sessions.id == Turns.session_id)
+        )  # fmt: skip
+        names = ("session_id", "turn_index", "speaker", "kind", "item_index", "start_s", "end_s")
+        types = (_TEXT, _WHOLE, _TEXT, _TEXT, _WHOLE, _REAL, _REAL)
+        return self._sorted(self._frame(query, names, types), ["turn_index"])
+
     def raw_words(self) -> pd.DataFrame:
         """One row a recognised word, without the candidate's name."""
         turns = self._frame(
@@ -199,7 +210,7 @@ class StoreSource:
             select(
                 Evaluations.session_id, Evaluations.number, Evaluations.question_id, Evaluations.verdict,
                 Evaluations.points, Evaluations.confidence, Evaluations.judge, Evaluations.rater,
-                Evaluations.created_at, Evaluations.evidence, Evaluations.id,
+                Evaluations.created_at, type_coerce(Evaluations.evidence, Text), Evaluations.id,
             ).join(Sessions, Sessions.id == Evaluations.session_id)
         )  # fmt: skip
         names = (
@@ -209,14 +220,15 @@ class StoreSource:
         types = (_TEXT, _WHOLE, _TEXT, _TEXT, _REAL, _REAL, _TEXT, _TEXT, _MOMENT, _TEXT, _WHOLE)
         key = self.store.research_key()
 
+        raters: dict[str, str] = {}
+
         def unnamed(row: Sequence[Any]) -> Sequence[Any]:
-            evidence = row[9]
-            who = self._names.get(row[0])
-            if who is not None:
-                clean = name_remover(*who, anywhere=False)
-                evidence = [{**point, "quote": clean(point.get("quote") or "")} for point in evidence]
-            rater = rater_pseudonym(key, row[7])
-            return (*row[:7], rater, row[8], json.dumps(evidence, ensure_ascii=False), row[10])
+            evidence, rater = row[9], row[7]
+            if row[0] in self._names:
+                evidence = self._unnamed_evidence(evidence, *self._names[row[0]])
+            if rater not in raters:
+                raters[rater] = rater_pseudonym(key, rater)
+            return (*row[:7], raters[rater], row[8], evidence, row[10])
 
         return self._sorted(self._frame(query, names, types, each=unnamed), ["item_index", "row_id"]).drop(
             columns="row_id"
@@ -238,6 +250,14 @@ class StoreSource:
         return self._sorted(frame, ["row_id"]).drop(columns="row_id")
 
     # ---- what they share ----
+
+    @staticmethod
+    def _unnamed_evidence(evidence: str, name: str, pseudonym: str) -> str:
+        low = evidence.lower()
+        if name.isascii() and not any(part.lower() in low for part in name_parts(name)):
+            return evidence
+        clean = name_remover(name, pseudonym, anywhere=False)
+        return json.dumps([{**point, "quote": clean(point.get("quote") or "")} for point in json.loads(evidence)])
 
     @cached_property
     def _session_order(self) -> pd.Index:
@@ -333,8 +353,22 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _in_batches(connection: Connection, query: Query) -> Iterable[Sequence[Any]]:
-    return connection.execution_options(yield_per=BATCH).execute(query).partitions()
+def _in_batches(connection: Connection, query: Query) -> Iterator[Sequence[Any]]:
+    """The rows of a query, some at a time; values that need no conversion come straight from the driver."""
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
+    if any(
+        column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
+        for column in query.selected_columns
+    ):
+        yield from connection.execution_options(yield_per=BATCH).execute(query).partitions()
+        return
+    driver = connection.connection.cursor()
+    try:
+        driver.execute(str(compiled))
+        while rows := driver.fetchmany(BATCH):
+            yield rows
+    finally:
+        driver.close()
 
 
 def _batch(rows: Iterable[Sequence[Any]], fields: pa.Schema) -> pa.RecordBatch:

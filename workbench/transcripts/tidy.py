@@ -17,7 +17,7 @@ from workbench.transcripts.schema import check, coerced, empty
 ASIDE = frozenset({"repeat", "rephrase", "moment", "confirm", "resume", "reprompt", "off_script", "refuse"})
 """Kinds of the examiner's turns that answer a request or a slip; the candidate's turn before was no answer."""
 
-_PLAIN_JUDGE = re.compile(r"[a-z]+")
+_PLAIN_JUDGE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 
 
 class Source(Protocol):
@@ -30,6 +30,9 @@ class Source(Protocol):
 
     def raw_turns(self) -> pd.DataFrame:
         """Turns, with `heard_text` beside `text`."""
+
+    def raw_times(self) -> pd.DataFrame:
+        """Turns without their texts."""
 
     def raw_words(self) -> pd.DataFrame:
         """Words."""
@@ -104,16 +107,20 @@ def items_of(source: Source) -> pd.DataFrame:
         return empty("items")
     answers["text"] = answers["text"].str.strip()
     given = answers[~answers["skipped"].astype(bool) & (answers["text"] != "")]
-    # of an answer given again the last counts; before and after a probe are joined
-    parts = given.drop_duplicates([*key, "probe"], keep="last").sort_values([*key, "probe"], kind="stable")
     first = answers.drop_duplicates(key)
     items = first[[*key, "question_id", "scenario_id", "difficulty", "cognitive_level"]].set_index(key)
-    by_item = parts.groupby(key, sort=False)
-    items["answer"] = by_item["text"].agg(" ".join).reindex(items.index).astype("string[pyarrow]").fillna("")
-    items["typed"] = by_item["typed"].any().reindex(items.index, fill_value=False).astype(bool)
+    # of an answer given again the last counts; before and after a probe are joined
+    last = given.drop_duplicates([*key, "probe"], keep="last")
+    before, after = (
+        last[last["probe"].astype(bool) == probe].set_index(key)["text"].reindex(items.index).fillna("")
+        for probe in (False, True)
+    )
+    items["answer"] = (before + " " + after).str.strip()
+    typed = given[given["typed"].astype(bool)]
+    items["typed"] = items.index.isin(pd.MultiIndex.from_frame(typed[key]))
     items["skipped"] = items["answer"] == ""
-    probed = answers.groupby(key, sort=False)["probe"].any().reindex(items.index).astype(int)
-    times = item_times(source.raw_turns()).reindex(items.index)
+    probed = items.index.isin(pd.MultiIndex.from_frame(answers.loc[answers["probe"].astype(bool), key])).astype(int)
+    times = item_times(source.raw_times()).reindex(items.index)
     items["n_probes"] = np.maximum(probed, times["n_probes"].fillna(0)).astype("int64")
     for name in ("asked_at_s", "asked_until_s", "answer_start_s", "answer_end_s"):
         items[name] = times[name]
@@ -157,6 +164,11 @@ def item_times(turns: pd.DataFrame) -> pd.DataFrame:
 def marks_of(source: Source) -> pd.DataFrame:
     """The table `marks`."""
     raw = source.raw_marks()
+    key = ["session_id", "item_index"]
+    # an exam gives its marks out at the end: the same mark made public is no second one
+    what = [*key, "question_id", "rater", "judge", "verdict", "points", "evidence"]
+    again = (raw[what].fillna("") == raw[what].fillna("").shift(1)).all(axis=1)
+    raw = raw[~again].reset_index(drop=True)
     by_judge = (raw["rater"] == "judge").astype(bool)
     raw["rater_version"] = raw["judge"].where(by_judge)
     shown = {name: judge_name(name) for name in raw["judge"].dropna().unique()}
@@ -164,7 +176,6 @@ def marks_of(source: Source) -> pd.DataFrame:
         by_judge, np.where(raw["judge"].str.contains(":", regex=False).astype(bool), "adapter", "judge"), "human"
     )
     raw["rater"] = raw["rater"].where(~by_judge, raw["judge"].map(shown).astype("string[pyarrow]"))
-    key = ["session_id", "item_index"]
     raw["mark_index"] = raw.groupby(key, sort=False).cumcount()
     raw["counts"] = ~raw.duplicated(key, keep="last")
     return raw
@@ -173,8 +184,8 @@ def marks_of(source: Source) -> pd.DataFrame:
 def judge_name(version: str) -> str:
     """A judge without its version; what names an adapter stays whole.
 
-    >>> judge_name("hybrid-1"), judge_name("llm-2 (smollm2)"), judge_name("models:/viva-examiner/3")
-    ('hybrid', 'llm', 'models:/viva-examiner/3')
+    >>> judge_name("hybrid-1"), judge_name("no-answer 1"), judge_name("models:/viva-examiner/3")
+    ('hybrid', 'no-answer', 'models:/viva-examiner/3')
     """
     plain = _PLAIN_JUDGE.match(version)
     return version if ":" in version or plain is None else plain.group()
