@@ -130,11 +130,13 @@ def item_statistics(marks: pd.DataFrame, *, max_points: float = MAX_POINTS) -> p
             r = pearson(own[both], others[both])
             r_low, r_high = (math.nan, math.nan) if math.isnan(r) else fisher_interval(r, int(both.sum()))
         mean, half = mean_interval(own)
-        low, high = (math.nan, math.nan) if half is None else ((mean - half) / max_points, (mean + half) / max_points)
+        low, high = math.nan, math.nan
+        if half is not None:
+            low, high = max(0.0, (mean - half) / max_points), min(1.0, (mean + half) / max_points)
         given = {} if verdicts is None or question not in verdicts.index else verdicts.loc[question].to_dict()
         difficulty = mean / max_points
         rows.append(
-            [question, len(own), mean, difficulty, max(0.0, low), min(1.0, high), r, r_low, r_high]
+            [question, len(own), mean, difficulty, low, high, r, r_low, r_high]
             + [int(given.get(verdict, 0)) for verdict in ("correct", "partial", "incorrect")]
             + [_flag(difficulty, r)]
         )

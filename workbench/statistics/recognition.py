@@ -57,7 +57,7 @@ def turn_errors(turns: pd.DataFrame) -> pd.DataFrame:
     kept = present(kept, ["text_corrected"])
     said = [normalised(text) for text in kept["text_corrected"]]
     heard = [normalised(text) for text in kept["text"].astype("string").fillna("")]
-    kept = kept[[bool(text) for text in said]].reset_index(drop=True)
+    kept = kept[np.array([bool(text) for text in said], bool)].reset_index(drop=True)
     rows = []
     for reference, hypothesis in zip(said, heard, strict=True):
         if reference:
@@ -270,5 +270,5 @@ def _aligned(said: str, heard: str) -> tuple[list[str], list[str]]:
             hearings[at] = " ".join([hearings[at], *heard_there]).strip()
             continue
         for offset, place in enumerate(range(chunk.ref_start_idx, chunk.ref_end_idx)):
-            hearings[place] = heard_there[offset] if offset < len(heard_there) else ""
+            hearings[place] = " ".join([hearings[place], *heard_there[offset : offset + 1]]).strip()
     return words, hearings
