@@ -208,6 +208,13 @@ def test_differential_functioning_of_too_little_is_undefined(analysis: Any) -> N
     assert missing.equals(constant)
 
 
+def test_a_group_that_was_wrong_throughout_has_an_endless_odds_ratio_without_interval() -> None:
+    rows = [(f"{g}{i}", q, int(q == "q2" or g == "a"), g) for g in "ab" for i in range(9) for q in ("q1", "q2", "q3")]
+    rows = [(p, q, int(p in ("a0", "b0")) if q == "q3" else c, g) for p, q, c, g in rows]
+    found = dif.mantel_haenszel(answers(*rows), "a", "b").set_index("item").loc["q1"]
+    assert math.isinf(found["odds_ratio"]) and math.isnan(found["low"]) and found["ets_class"] == "C-"
+
+
 def test_groups_that_are_not_there_are_named() -> None:
     rows = answers(("p", "q1", 1, "a"), ("p", "q2", 0, "a"))
     with pytest.raises(ValueError, match=r"'a' and 'z': the answers hold \['a'\]"):

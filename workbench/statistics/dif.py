@@ -32,7 +32,8 @@ def mantel_haenszel(
     The stratum is the score on the other items the person was asked, as a share; the item itself is left out of it.
 
     Missing values: rows without answer or group are left out; groups other than the two too; strata with one group only
-    add nothing. Where no stratum holds both groups, or all answers are alike, the figures are NaN and the class is
+    add nothing. Where one group was right or wrong throughout, the odds ratio is 0 or infinite and
+    has no interval. Where no stratum holds both groups, or all answers are alike, the figures are NaN and the class is
     empty.
 
     Args:
@@ -75,7 +76,8 @@ def mantel_haenszel(
             ratio, (low, high) = float(pooled.oddsratio_pooled), pooled.oddsratio_pooled_confint(alpha=1 - level)
             test = pooled.test_null_odds(correction=True)
             se = float(pooled.logodds_pooled_se)
-        delta = -2.35 * math.log(ratio) if 0 < ratio < math.inf else math.nan
+        with np.errstate(divide="ignore"):
+            delta = float(-2.35 * np.log(ratio))
         chi2, p = float(test.statistic), float(test.pvalue)
         rows.append(
             [item, n_ref, n_focal, ratio, float(low), float(high), delta, chi2, p, _ets_class(delta, 2.35 * se, p)]
@@ -260,7 +262,7 @@ def _ets_class(delta: float, se: float, p: float) -> str:
     sign = "-" if delta < 0 else "+"
     if p >= 0.05 or abs(delta) < 1:
         return "A"
-    beyond_one = (abs(delta) - 1) / se > float(norm.ppf(0.95)) if se > 0 else False
+    beyond_one = math.isinf(delta) or (se > 0 and (abs(delta) - 1) / se > float(norm.ppf(0.95)))
     return f"{'C' if abs(delta) >= 1.5 and beyond_one else 'B'}{sign}"
 
 

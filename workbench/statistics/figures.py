@@ -99,7 +99,7 @@ def wright_map(persons_axes: Axes, items_axes: Axes, fit: Any, *, n_named: int =
         return
     ends = np.array([abilities.min(), abilities.max(), items["location"].min(), items["location"].max()])
     bins = np.arange(np.floor(2 * ends.min()) / 2, np.ceil(2 * ends.max()) / 2 + 0.25, 0.5)
-    persons_axes.hist(abilities, bins=bins, orientation="horizontal", color=SKY, edgecolor="white")
+    persons_axes.hist(abilities, bins=bins.tolist(), orientation="horizontal", color=SKY, edgecolor="white")
     persons_axes.invert_xaxis()
     persons_axes.set_xlabel("Candidates")
     persons_axes.set_ylabel("Ability and difficulty, logits")
@@ -223,7 +223,7 @@ def floor_transfers(axes: Axes, transfers: pd.DataFrame, *, longest_s: float = 4
         if len(values):
             weights = np.full(len(values), 100 / len(values))
             style = "solid" if speaker == "examiner" else "dashed"
-            axes.hist(values, bins=bins, weights=weights, histtype="step", color=colour, linestyle=style, linewidth=1.6,
+            axes.hist(values, bins=bins.tolist(), weights=weights, histtype="step", color=colour, linestyle=style, linewidth=1.6,
                       label=f"{speaker} takes the floor (n = {len(values):,})")  # fmt: skip
             axes.plot([values.median()], [0], "^", color=colour, markersize=9, clip_on=False, zorder=4)
     axes.axvline(0, color=SOFT, linewidth=1)
