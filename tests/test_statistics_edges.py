@@ -208,6 +208,15 @@ def test_differential_functioning_of_too_little_is_undefined(analysis: Any) -> N
     assert missing.equals(constant)
 
 
+def test_ordered_differential_functioning_of_too_little_is_undefined() -> None:
+    columns = ["person", "item", "points", "group"]
+    assert len(dif.mantel_ordered(pd.DataFrame([], columns=columns), "a", "b")) == 0
+    rows = [(f"{g}{i}", q, 5.0, g) for g in "ab" for i in range(4) for q in ("q1", "q2")]
+    for more in ([], [("c", "q1", NAN, "a"), ("d", "q1", 1.0, None)], [("e", "q1", 9.0, "a")]):
+        found = dif.mantel_ordered(pd.DataFrame([*rows, *more], columns=columns), "a", "b")
+        assert len(found) == 2 and found[["smd", "p", "p_holm"]].isna().all().all()
+
+
 def test_a_group_that_was_wrong_throughout_has_an_endless_odds_ratio_without_interval() -> None:
     rows = [(f"{g}{i}", q, int(q == "q2" or g == "a"), g) for g in "ab" for i in range(9) for q in ("q1", "q2", "q3")]
     rows = [(p, q, int(p in ("a0", "b0")) if q == "q3" else c, g) for p, q, c, g in rows]
@@ -220,7 +229,7 @@ def test_groups_that_are_not_there_are_named() -> None:
     with pytest.raises(ValueError, match=r"'a' and 'z': the answers hold \['a'\]"):
         dif.mantel_haenszel(rows, "a", "z")
     with pytest.raises(ValueError, match="other values than 0 and 1"):
-        dif.mantel_haenszel(rows.assign(correct=7), "a", "z")
+        dif.mantel_haenszel(rows.assign(correct=7, group=["a", "z"]), "a", "z")
 
 
 def test_agreement_of_nobody_is_undefined_and_of_one_mark_throughout_is_said() -> None:

@@ -103,6 +103,13 @@ def test_a_decision_study_is_drawn_with_its_target_and_points_with_their_line(ax
     assert len(points.collections) == 1 and len(points.lines) == 2
 
 
+def test_distributions_are_drawn_with_their_medians(axes: Axes) -> None:
+    figures.shares_below(axes, {"a": [1.0, 2.0, np.nan, 3.0], "b": []}, x_label="Latency, s", longest=5)
+    drawn(axes)
+    assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1] == [2.0]
+    assert axes.get_xlabel().startswith("Latency, s") and axes.get_legend().get_texts()[0].get_text() == "a (n = 3)"
+
+
 def test_more_curves_than_can_be_told_apart_are_refused(axes: Axes) -> None:
     with pytest.raises(ValueError, match="7 curves: 6 can be told apart"):
         figures.item_curves(axes, None, range(7))

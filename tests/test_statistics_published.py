@@ -158,6 +158,12 @@ def test_the_mantel_haenszel_odds_ratio_is_the_one_that_r_prints_for_the_admissi
     assert found["delta"] == pytest.approx(-2.35 * np.log(0.9046968)) and found["ets_class"] == "A"
 
 
+def test_mantels_test_of_ordered_answers_is_the_one_that_r_prints_without_correction() -> None:
+    answers = tables.ucb_as_answers().rename(columns={"correct": "points"}).astype({"points": float})
+    found = dif.mantel_ordered(answers, "men", "women", n_strata=None).set_index("item").loc["admission"]
+    assert (found["chi2"], found["p"]) == pytest.approx((1.5246, 0.2169), abs=5e-5)
+
+
 def test_nagelkerkes_r2_is_the_one_of_a_table_that_can_be_reckoned_by_hand() -> None:
     # 30 of 40 against 10 of 40: likelihoods of two binomials
     fitted = 2 * (30 * np.log(0.75) + 10 * np.log(0.25))

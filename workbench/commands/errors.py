@@ -13,6 +13,7 @@ USER_ERRORS = {
     "workbench.engines.base": ("EngineError",),
     "workbench.exam.bank": ("BankError",),
     "workbench.exam.report": ("ReportError",),
+    "workbench.lab": ("LabError",),
     "workbench.models": ("ModelError",),
     "workbench.packages": ("PackageError",),
     "workbench.realtime.tickets": ("TicketError",),

@@ -186,7 +186,13 @@ def bland_altman(
     mean, apart = pairs.mean(axis=1), pairs["first"] - pairs["second"]
     spots = pd.DataFrame({"mean": mean, "apart": apart}).value_counts().reset_index(name="n")
     axes.scatter(
-        spots["mean"], spots["apart"], s=14 + 10 * (spots["n"] - 1), color=SKY, edgecolor=BLUE, linewidth=0.7, zorder=2
+        spots["mean"],
+        spots["apart"],
+        s=6 + 10 * np.sqrt(spots["n"]),
+        color=SKY,
+        edgecolor=BLUE,
+        linewidth=0.7,
+        zorder=2,
     )
     for row, style in zip(limits_of(first, second).itertuples(), ("-", (0, (5, 3)), (0, (5, 3))), strict=True):
         if np.isnan(row.value):
@@ -217,14 +223,14 @@ def floor_transfers(axes: Axes, transfers: pd.DataFrame, *, longest_s: float = 4
     require(transfers, ["to_speaker", "offset_s"], "floor transfers")
     bins = np.arange(-1.0, longest_s + 0.1, 0.1)
     for (colour, _), speaker in zip(SERIES, ("examiner", "candidate"), strict=False):
-        values = transfers.loc[transfers["to_speaker"].astype(object) == speaker, "offset_s"].clip(
-            -0.99, longest_s - 0.01
-        )
+        values = transfers.loc[transfers["to_speaker"].astype(object) == speaker, "offset_s"]
+        values = values.clip(-0.99, longest_s - 0.01)
         if len(values):
             weights = np.full(len(values), 100 / len(values))
             style = "solid" if speaker == "examiner" else "dashed"
-            axes.hist(values, bins=bins.tolist(), weights=weights, histtype="step", color=colour, linestyle=style, linewidth=1.6,
-                      label=f"{speaker} takes the floor (n = {len(values):,})")  # fmt: skip
+            label = f"{speaker} takes the floor (n = {len(values):,})"
+            drawn: dict[str, Any] = {"histtype": "step", "color": colour, "linestyle": style, "linewidth": 1.6}
+            axes.hist(values, bins=bins.tolist(), weights=weights, label=label, **drawn)
             axes.plot([values.median()], [0], "^", color=colour, markersize=9, clip_on=False, zorder=4)
     axes.axvline(0, color=SOFT, linewidth=1)
     axes.set_xlabel("Floor-transfer offset, s (below 0: overlap; triangles: medians)")
@@ -264,6 +270,36 @@ def session_timeline(axes: Axes, turns: pd.DataFrame, items: pd.DataFrame | None
     )
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
+    return axes
+
+
+def shares_below(axes: Axes, series: dict[str, Any], *, x_label: str, longest: float | None = None) -> Axes:
+    """Empirical distributions: the share of the values up to each, with their medians marked.
+
+    Args:
+        axes: Where to draw.
+        series: Name to (n,) numbers; at most six.
+        x_label: Label with unit.
+        longest: Right end of the axis; None shows all.
+    """
+    if len(series) > len(SERIES):
+        raise ValueError(f"{len(series)} series: {len(SERIES)} can be told apart; choose fewer")
+    styles = ("solid", (0, (5, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
+    for (colour, marker), style, (name, given) in zip(SERIES, styles, series.items(), strict=False):
+        values = np.sort(np.asarray(given, float))
+        values = values[~np.isnan(values)]
+        if len(values):
+            label = f"{name} (n = {len(values):,})"
+            axes.step(values, np.arange(1, len(values) + 1) / len(values), where="post", color=colour, linestyle=style,
+                      label=label)  # fmt: skip
+            axes.plot([np.median(values)], [0.5], marker, color=colour, markersize=7, zorder=4)
+    axes.set_xlabel(f"{x_label} (marks: medians)")
+    axes.set_ylabel("Share of the values")
+    axes.set_ylim(0, 1.02)
+    if longest is not None:
+        axes.set_xlim(right=longest)
+    axes.grid(color="#E2E2E2", linewidth=0.8)
+    axes.legend(loc="lower right")
     return axes
 
 
