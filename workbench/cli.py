@@ -21,6 +21,7 @@ COMMAND_MODULES = (
     "deliver",
     "simulate",
     "sample",
+    "lab",
     "bench",
     "doctor",
     "events",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SAMPLE = Path("data/sample")
 CITATION = (
-    "Viva Workbench contributors (2026). Viva Workbench {version}: spoken oral examinations and their analysis [Software]."
-    " Analyses: workbench.statistics, notebook {notebook}. Data: {data}."
+    "Viva Workbench contributors (2026). Viva Workbench {version}: spoken oral examinations and their analysis"
+    " [Software]. Analyses: workbench.statistics, notebook {notebook}. Data: {data}."
 )
 
 
