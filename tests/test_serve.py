@@ -281,6 +281,7 @@ def test_a_server_that_applies_the_adapter_is_proven(url: str, tiny: Tiny, runne
     assert report["adapter_on_server_beside_peft"]["log_probability_difference"]["largest"] < 1e-3
     assert str(tiny.base.parent) not in json.dumps({key: value for key, value in report.items() if key != "command"})
 
+    given += ["--rows", "6"]
     done = runner.invoke(app, [*given, "--name", FORGOTTEN])
     assert done.exit_code == 1, done.output
     assert "of the adapter's labels are PEFT's" in done.output and "the same label on every row" in done.output
@@ -288,17 +289,6 @@ def test_a_server_that_applies_the_adapter_is_proven(url: str, tiny: Tiny, runne
     assert done.exit_code == 1 and "the server read other tokens on" in done.output
     done = runner.invoke(app, [*given, "--name", "nobody"])
     assert done.exit_code == 1 and "has no adapter 'nobody'; it has tiny-base, mine" in done.output
-
-
-def test_a_server_is_started_for_the_proof_and_ended_after_it(
-    tiny: Tiny, venv: Path, runner: CliRunner, tmp_path: Path
-) -> None:
-    given = ["prove", str(tiny.folder), "--data", str(tiny.data), "--device", "cpu", "--venv", str(venv)]
-    done = runner.invoke(app, [*given, "--rows", "6"])
-    assert done.exit_code == 0 and "vLLM is ready after" in done.output, done.output
-    port = done.output.split("--port ")[1].split()[0]
-    with pytest.raises(ServerError, match="cannot reach"):
-        Adapters(f"http://127.0.0.1:{port}").names()
 
 
 def test_the_proof_fails_for_each_of_its_reasons() -> None:
