@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     judge: str = Field(
         "hybrid",
         description="Judge of the answers: keyword, embedding, hybrid, llm, panel, adapter:FOLDER for an adapter of "
-        "viva-finetune, or models:/viva-examiner@champion for the one promoted in MLflow.",
+        "viva-finetune, models:/viva-examiner@champion for the one promoted in MLflow, or served:NAME for one that "
+        "`viva-finetune serve` has.",
     )
     judge_shadow: str | None = Field(
         None,
