@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.test_migrations import postgres_url  # noqa: F401  (a server of its own)
 from tests.transcript_helpers import HOSTILE, assert_same, full_store
 from workbench.store.errors import StoreError
 from workbench.store.repository import Store
@@ -121,6 +122,18 @@ def test_the_researchers_export_gives_the_same_tables_as_the_store(store: Store,
     # an export whose bank was not kept leaves cases out as the store does
     assert_same(loaded, exported, "items")
     assert_same(loaded, load(tmp_path))
+
+
+def test_postgresql_gives_the_same_tables(request: pytest.FixtureRequest, loaded: Transcripts, tmp_path: Path):
+    store = full_store(tmp_path, url=request.getfixturevalue("postgres_url"))
+    found = load(store)
+    # pseudonyms are drawn anew for every store
+    pseudonymous = ["candidate_id", "text", "word", "answer", "rater", "evidence"]
+    for name in TABLES:
+        one, other = (t.table(name).drop(columns=pseudonymous, errors="ignore") for t in (loaded, found))
+        pd.testing.assert_frame_equal(one, other, check_exact=True, obj=name)
+    assert len(load(store, running=True).sessions) == 5 and HOSTILE in set(found.turns.text)
+    store.close()
 
 
 def test_a_store_is_found_by_its_url_its_file_and_its_folder(loaded: Transcripts, folder: Path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,10 +29,10 @@ def words_of(text: str, start_s: float, end_s: float) -> list[WordRow]:
     ]
 
 
-def full_store(folder: Path) -> Store:
+def full_store(folder: Path, **options: Any) -> Store:
     """Four ended vivas and a running one."""
     clock = Clock()
-    store = store_at(folder, now=clock)
+    store = store_at(folder, now=clock, **options)
     bank = load_banks(None)["medical"]
     bank_id = store.publish_bank("medical", bank.version, bank_snapshot.to_text(bank))
     questions = [question.id for question in bank.area("cardiology").questions]

@@ -23,7 +23,7 @@ PACKAGES = (
     ("gradio", None), ("fastapi", None), ("websockets", None), ("numpy", None), ("soundfile", None),
     ("sqlalchemy", None), ("alembic", None), ("onnxruntime", None), ("silero-vad", None), ("ctranslate2", None),
     ("faster-whisper", None), ("piper-tts", "piper"), ("openai-whisper", "whisper"), ("torch", "whisper"),
-    ("psycopg", "postgres"),
+    ("psycopg", "postgres"), ("pandas", "research"), ("pandera", "research"),
 )  # fmt: skip
 """Packages a viva may need, each with the extra that brings it; None for those that always come."""
 

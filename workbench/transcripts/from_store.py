@@ -140,7 +140,7 @@ class StoreSource:
         )  # fmt: skip
         names = ("session_id", "turn_index", "speaker", "kind", "item_index", "start_s", "end_s")
         types = (_TEXT, _WHOLE, _TEXT, _TEXT, _WHOLE, _REAL, _REAL)
-        return self._sorted(self._frame(query, names, types), ["turn_index"])
+        return self._sorted(self._frame(query, names, types, plain=True), ["turn_index"])
 
     def raw_words(self) -> pd.DataFrame:
         """One row a recognised word, without the candidate's name."""
@@ -152,11 +152,13 @@ class StoreSource:
             ),
             ("turn_id", "session_id", "turn_index", "speaker", "item_index"),
             (_WHOLE, _TEXT, _WHOLE, _TEXT, _WHOLE),
+            plain=True,
         ).sort_values("turn_id", ignore_index=True)
         words = self._frame(
             select(Words.turn_id, Words.position, Words.text, Words.start_s, Words.end_s, Words.probability),
             ("turn_id", "word_index", "word", "start_s", "end_s", "confidence"),
             (_WHOLE, _WHOLE, _TEXT, _REAL, _REAL, _REAL),
+            plain=True,
         )
         at = np.searchsorted(turns["turn_id"].to_numpy(), words["turn_id"].to_numpy())
         there = at < len(turns)
@@ -293,13 +295,28 @@ class StoreSource:
         return query
 
     def _frame(
-        self, query: Query, names: Sequence[str], types: Sequence[pa.DataType], *, each: Any = None
+        self,
+        query: Query,
+        names: Sequence[str],
+        types: Sequence[pa.DataType],
+        *,
+        each: Any = None,
+        plain: bool = False,
     ) -> pd.DataFrame:
-        """The rows of a query as a frame; `each` makes a row another one before it is put away."""
+        """The rows of a query as a frame.
+
+        Args:
+            query: The query.
+            names: Names of the columns.
+            types: Their types.
+            each: Makes a row another one before it is put away.
+            plain: Whether the driver's own values will do: text and numbers, no moments, flags or JSON.
+        """
         fields = pa.schema(list(zip(names, types, strict=True)))
         with self.store.querying() as connection:
             batches = [
-                _batch(rows if each is None else map(each, rows), fields) for rows in _in_batches(connection, query)
+                _batch(rows if each is None else map(each, rows), fields)
+                for rows in _in_batches(connection, query, plain=plain)
             ]
         # pandas cannot join on text of no chunk at all
         return as_frame(pa.Table.from_batches(batches or [_batch((), fields)], fields))
@@ -353,15 +370,12 @@ def as_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _in_batches(connection: Connection, query: Query) -> Iterator[Sequence[Any]]:
-    """The rows of a query, some at a time; values that need no conversion come straight from the driver."""
-    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
-    if any(
-        column.type.dialect_impl(connection.dialect).result_processor(connection.dialect, None)
-        for column in query.selected_columns
-    ):
+def _in_batches(connection: Connection, query: Query, *, plain: bool) -> Iterator[Sequence[Any]]:
+    """The rows of a query, some at a time; with `plain` straight from the driver, which is twice as fast."""
+    if not plain:
         yield from connection.execution_options(yield_per=BATCH).execute(query).partitions()
         return
+    compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
     driver = connection.connection.cursor()
     try:
         driver.execute(str(compiled))
