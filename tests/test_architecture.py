@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parent.parent
 MAY_IMPORT = {
     "exam": {"exam"},
     "bank_exchange": {"bank_exchange", "exam"},
-    "engines": {"engines", "settings", "audio", "models", "model_manifest", "packages"},
+    "engines": {"engines", "settings", "audio", "memory", "models", "model_manifest", "packages"},
     "judging": {"judging", "exam", "engines", "settings"},
     "statistics": {"statistics"},
     "store": {"store", "exam", "settings", "engines", "statistics"},

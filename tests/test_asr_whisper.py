@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
+from workbench import memory
 from workbench.bench.asr import (
     WORDS,
     add_noise,
@@ -267,3 +269,18 @@ async def test_damaged_weights_are_an_engine_error(weights: Path, tmp_path: Path
         with pytest.raises(EngineError, match="cannot load"):
             await engine.transcribe(np.zeros(16000, np.float32))
         await engine.close()
+
+
+def test_clips_of_many_lengths_leave_no_memory_behind(decoder: CTranslate2Decoder) -> None:
+    """What is compiled for one length is not kept for ever: a megabyte each, without the bound."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 4 * SAMPLE_RATE_HZ).astype(np.float32)
+    lengths = range(SAMPLE_RATE_HZ, len(noise), SAMPLE_RATE_HZ // 20)
+    process = psutil.Process()
+    for n_samples in lengths[:20]:
+        decoder.encode(noise[:n_samples], SHORT)
+    memory.give_back()
+    before = process.memory_info().rss
+    for n_samples in lengths[20:]:
+        decoder.encode(noise[:n_samples], SHORT)
+    memory.give_back()
+    assert process.memory_info().rss - before < 0.4 * 2**20 * len(lengths[20:])

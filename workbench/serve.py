@@ -19,6 +19,9 @@ from workbench.settings import Settings, get_settings
 
 log = logging.getLogger(__name__)
 
+EMBEDDED_JUDGES = ("embedding", "hybrid", "panel")
+"""Judges with weights of their own in this process."""
+
 
 @dataclass
 class Running:
@@ -60,17 +63,20 @@ def build_services(settings: Settings) -> Any:
     for _ in range(store.abandon_running()):
         metrics.session_ended("abandoned")
     engines = build_engines(settings)
+    banks = load_banks(settings.banks_dir)
+    judge = make_judge(settings.judge, settings, scorer=engines.judge_chat, with_spare=True)
+    if settings.judge in EMBEDDED_JUDGES:
+        question = next(question for bank in banks.values() for area in bank.areas for question in area.questions)
+        judge.judge(question, question.model_answer)  # reads its weights now, not while a candidate waits
     key = settings.secret_key.get_secret_value() if settings.secret_key else None
     return Services(
         settings=settings,
         engines=engines,
-        banks=LiveBanks(load_banks(settings.banks_dir), store),
+        banks=LiveBanks(banks, store),
         store=store,
         tickets=Tickets(signing_key(settings.data_dir, key)),
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
-        judge=shadowed(
-            judge_call(make_judge(settings.judge, settings, scorer=engines.judge_chat, with_spare=True)), settings
-        ),
+        judge=shadowed(judge_call(judge), settings),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench import memory
 from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples, Word
 from workbench.engines.whisper_decoding import FULL, LADDER, Padding, Recogniser
 from workbench.engines.whisper_engine import WhisperEngine
@@ -42,6 +43,7 @@ class CTranslate2Decoder:
         from faster_whisper.feature_extractor import FeatureExtractor
         from faster_whisper.tokenizer import Tokenizer
 
+        memory.keep_few_kernels()
         self._storage = ctranslate2.StorageView
         if device == "auto":
             device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench import memory
 from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples, Word
 from workbench.engines.whisper_decoding import FULL, LADDER, Padding, Recogniser
 from workbench.engines.whisper_engine import WhisperEngine
@@ -34,6 +35,7 @@ class TorchDecoder:
         import torch
         from whisper.tokenizer import get_tokenizer
 
+        memory.keep_few_kernels()
         self._torch = torch
         self._model = model.eval()
         self.device = model.device.type
