@@ -10,7 +10,7 @@ VLLM_VENV ?= .venv-vllm
 EXTRAS ?= piper,whisper,postgres,s3,finetune,research,dev
 SHELL  := /bin/bash
 
-.PHONY: install run test test-fast test-vllm check bench notebooks mlflow vllm clean
+.PHONY: install run test test-fast test-vllm check bench notebooks sample mlflow vllm clean
 
 install: $(STAMP)
 
@@ -32,16 +32,17 @@ run: $(SERVES)
 	$(BIN)/viva models pull
 	$(BIN)/viva serve
 
-# what keeps time, with a browser or at the pace of speech, has the machine to itself
+# what keeps time, with a browser or at the pace of speech, comes when the models' own tests no longer take the cores
 test: install
 	$(BIN)/viva models pull
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not browser and not realtime and not vllm"
-	$(BIN)/python -m pytest -m "browser or realtime"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "browser or realtime"
 
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow and not browser and not weights"
 
-# the proof that vLLM serves what was trained, some minutes on a CPU; says so where `make vllm` was not run
+# the guide from a CSV to a served adapter, and the proof that vLLM serves what was trained: some minutes on a CPU;
+# without `make vllm` the proof is left out, and says so
 test-vllm: install
 	$(BIN)/viva models pull
 	$(BIN)/python -m pytest -m vllm
@@ -57,6 +58,11 @@ bench: install
 
 notebooks: install
 	$(BIN)/python -m pytest tests/test_notebooks.py
+
+# vivas whose truth is known, for the notebooks: some minutes, most of them for the sound of three
+sample: install
+	$(BIN)/viva models pull
+	$(BIN)/viva sample make
 
 # runs, figures and registered adapters; MLFLOW_PORT=... takes another port
 mlflow: install

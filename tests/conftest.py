@@ -13,6 +13,15 @@ from workbench.settings import Settings
 REPOSITORY = Path(__file__).parent.parent
 
 
+LONGEST = ("test_page_viva.py", "test_openai_sdk.py")
+"""Files that sit whole vivas at the pace of speech; they begin first, so that the others run beside them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
     """Directory of the optional corpora; skips where they are absent."""
