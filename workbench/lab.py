@@ -69,10 +69,12 @@ def latency_stages(turns: list[dict[str, Any]]) -> pd.DataFrame:
 
     `endpoint_ms` the end of the turn was decided, `asr_ms` the last words were there, `llm_first_ms` the first word of
     the reply, `tts_first_ms` its first sound was made, `sent_ms` it was sent, `heard_ms` it was heard by the client.
-    Missing values: a stage that did not happen.
+    Turns that were cut off or began with a stock phrase are left out, as in the bench's own figures. Missing values: a
+    stage that did not happen.
     """
     names = ["endpoint_ms", "asr_ms", "llm_first_ms", "tts_first_ms", "sent_ms"]
-    rows = [[turn["latency"].get(name) for name in names] + [turn["voice_to_voice_ms"]] for turn in turns]
+    whole = [turn for turn in turns if not turn["cut_off"] and turn["latency"].get("made_for_answer")]
+    rows = [[turn["latency"].get(name) for name in names] + [turn["voice_to_voice_ms"]] for turn in whole]
     return pd.DataFrame(rows, columns=[*names, "heard_ms"], dtype=float)
 
 

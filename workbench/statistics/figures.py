@@ -162,7 +162,7 @@ def item_curves(axes: Axes, fit: Any, items: Sequence[Any], *, scores: pd.DataFr
     axes.set_ylabel("Expected share of the score")
     axes.set_ylim(-0.03, 1.03)
     axes.grid(color="#E2E2E2", linewidth=0.8)
-    axes.legend(loc="upper left", title=None if scores is None else "curve: model; mark: observed, 95%")
+    axes.legend(loc="lower right", title=None if scores is None else "curve: model; mark: observed, 95%")
     return axes
 
 
@@ -261,7 +261,7 @@ def session_timeline(axes: Axes, turns: pd.DataFrame, items: pd.DataFrame | None
             axes.legend(loc="upper right", bbox_to_anchor=(1, 1.18), fontsize=8)
     if items is not None:
         for row in items.dropna(subset=["asked_at_s"]).itertuples():
-            axes.axvline(row.asked_at_s, color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+            axes.plot([row.asked_at_s] * 2, [-0.5, 1.42], color=SOFT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
             axes.text(row.asked_at_s, 1.5, str(row.item_index), fontsize=8, ha="center", color=SOFT)
     axes.set_yticks([0, 1], ["Candidate", "Examiner"])
     axes.set_ylim(-0.5, 1.7)
