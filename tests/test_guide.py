@@ -159,6 +159,9 @@ def test_the_guide_leads_from_a_csv_to_a_judge_in_service(walk: Walk, monkeypatc
 
     marks = {line: mark for line, mark in answers.items() if line.endswith("viva serve")}
     names = [mark.judge for mark in marks.values()]
-    assert names[0].startswith("viva-examiner-1 (mine@") and names[1:] == ["llm-1 (mine)", "llm-1 (mine-embedded)"]
+    assert names[0].startswith("viva-examiner-1 (verdict-1 (adapter@") and names[1:] == [
+        "llm-1 (mine)",
+        "llm-1 (mine-embedded)",
+    ]
     assert "proven" in answers["viva-finetune prove var/mine --rows 100 --out var/mine/proof.json"]
     assert len(marks) == 3 and len(answers) >= 15
