@@ -1,4 +1,4 @@
-"""What was planted in data/sample is found again: abilities, bad and biased questions, raters' errors, misheard words."""
+"""What was planted in data/sample is found again: abilities, bad and biased questions, raters' errors, misheard."""
 
 from __future__ import annotations
 
