@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -334,10 +334,11 @@ def _served(
     command = serve_command(serving, python)
     about |= {"server_options": [_nowhere(word, serving.base) for word in command[3:]], "cpu_build": on_cpu}
     server = VllmServer(command, serve_environment(serving, _environ(), key), serving.url, settings.data_dir / LOG)
-    with stopped(server) as asked:
+    with ExitStack() as stack:
 
         def begin() -> tuple[str, str]:
             typer.echo(shlex.join(command))
+            asked = stack.enter_context(stopped(server))  # not before: until then Ctrl-C ends the process as ever
             server.start()
             if not ready(server, asked):
                 raise typer.Exit(130)
