@@ -15,6 +15,7 @@ import numpy as np
 
 from workbench.statistics.core import fisher_interval, mean_interval
 from workbench.store.cohort_statistics import Agreement, ItemStatistics
+from workbench.web.educators.tables import counted
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 _INK, _SOFT, _PAPER = "#010203", "#040506", "#070809"
@@ -114,7 +115,10 @@ def agreement(found: Agreement) -> str:
         axes.set_xlim(max(-1.0, low - 0.02), 1.03)
         axes.set_xlabel("Agreement (1 is full agreement)")
 
-    said = f"{found.n} marks that people gave or confirmed, of {found.n_sessions} vivas; bars: 95 % intervals."
+    said = (
+        f"{counted(found.n, 'mark')} that people gave or confirmed, of {counted(found.n_sessions, 'viva')};"
+        " bars: 95 % intervals."
+    )
     return _figure("Judge against human", said, draw, height=2.2)
 
 
