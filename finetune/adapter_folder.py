@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from finetune.bases import Base
 
 RECIPE, DATA, METRICS, CARD, CHECKPOINTS = "recipe.yaml", "data.json", "metrics.json", "README.md", "checkpoints"
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS, ALL_WEIGHTS = "adapter_model.safetensors", "model.safetensors"
+"""Of an adapter, and of a model whose every weight was trained."""
 
 _PACKAGES = ("torch", "transformers", "peft")
 
@@ -44,7 +45,7 @@ def finish(
     """Writes `metrics.json` and the card, however the run ended; returns the metrics."""
     from finetune.bases import tokenizer_fingerprint
 
-    weights = out / WEIGHTS
+    weights = weights_of(out)
     metrics = {
         **report,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,6 +58,11 @@ def finish(
     _write(out / METRICS, metrics)
     (out / CARD).write_text(_card(metrics, base, recipe, data), encoding="utf-8")
     return metrics
+
+
+def weights_of(out: Path) -> Path:
+    """The file of what was trained: the adapter, or all weights."""
+    return out / (ALL_WEIGHTS if (out / ALL_WEIGHTS).is_file() else WEIGHTS)
 
 
 def status_of(out: Path) -> str:
@@ -87,11 +93,12 @@ def _card(metrics: Mapping[str, Any], base: Base, recipe: Recipe, data: Mapping[
         f"- {recipe.method}, rank {recipe.rank}, alpha {recipe.alpha}; {metrics['trained_weights']} weights trained; "
         f"tasks: {', '.join(recipe.tasks)}; seed {recipe.seed}. All settings: `{RECIPE}`.",
         f"- Prompts: `workbench.exam.judge_prompts`, version {metrics['prompts_version']}.",
-        f"- SHA-256 of `{WEIGHTS}`: `{metrics['adapter_sha256']}`.",
+        f"- SHA-256 of `{ALL_WEIGHTS if recipe.method == 'full' else WEIGHTS}`: `{metrics['adapter_sha256']}`.",
         "",
         "## Data",
         "",
-        f"{data['rows']['train']} rows and {data['borrowed']} with another question's reference as answer; validated "
+        f"{data['rows']['train']} rows, {data['borrowed']} with another question's reference as answer and "
+        f"{data['swapped']} beside another candidate's right answer; validated "
         f"on {data['rows']['validation']} rows of other questions. {data['too_long']['train']} examples were too long.",
         "",
         "| split | examples | outcomes |",

@@ -81,9 +81,8 @@ def load_adapter(folder: Path, models_dir: Path, device: str = "auto") -> Loaded
 
     recipe, metrics = read_adapter(folder)
     chosen = bases.device_of(recipe.changed(device=device, quantization="none"))
-    recipe = recipe.changed(
-        device=device, quantization="none", dtype=recipe.dtype if chosen.type != "cpu" else "float32"
-    )
+    half = recipe.dtype == "bfloat16" and chosen.type != "cpu"
+    recipe = recipe.changed(device=device, quantization="none", dtype="bfloat16" if half else "float32")
     base = bases.find_base(recipe.base, recipe.kind, models_dir)
     tokenizer = bases.load_tokenizer(base, models_dir)
     own, theirs = bases.tokenizer_fingerprint(tokenizer), metrics.get("tokenizer_sha256")
@@ -101,7 +100,7 @@ def read_adapter(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     Raises:
         AdapterError: It holds no adapter, or one of other prompts.
     """
-    if not (folder / adapter_folder.WEIGHTS).is_file() or not (folder / adapter_folder.RECIPE).is_file():
+    if not adapter_folder.weights_of(folder).is_file() or not (folder / adapter_folder.RECIPE).is_file():
         raise AdapterError(
             f"no adapter in {folder}: {adapter_folder.WEIGHTS} and {adapter_folder.RECIPE} are wanted; train one with "
             f"`viva-finetune train --out {folder}`"
@@ -299,6 +298,21 @@ def adapter_judge(folder: Path, settings: Settings, *, task: str | None = None, 
     if chosen == "verdict":
         return GradedJudge(VerdictGrader(scorer), about)
     return LikelihoodJudge(scorer, sentence_encoder.create(settings), leaning=False)
+
+
+def verdict_grader(folder: Path, settings: Settings) -> VerdictGrader | EncoderGrader:
+    """An adapter's verdicts as those of a grader.
+
+    Raises:
+        AdapterError: It is no adapter, or was not trained for verdicts.
+        RecipeError: Its base is not there.
+    """
+    recipe, metrics = read_adapter(folder)
+    if "verdict" not in recipe.tasks:
+        raise AdapterError(f"{folder} was not trained for 'verdict'; it has {', '.join(recipe.tasks)}")
+    name = f"{folder.name}@{(metrics.get('adapter_sha256') or 'unfinished')[:8]}"
+    loaded = load_adapter(folder, settings.models_dir)
+    return EncoderGrader(loaded, name) if recipe.kind == "encoder" else VerdictGrader(AdapterScorer(loaded, name))
 
 
 def _head_probabilities(loaded: Loaded, asked: Sequence[Asked]) -> NDArray[np.float64]:

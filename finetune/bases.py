@@ -13,6 +13,7 @@ from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
 from finetune.config import OWN_BASES, Recipe, RecipeError
 from finetune.dequantised import dequantise, is_dequantised, wrapped_tokenizer
+from finetune.sides import SidesClassifier
 from workbench.models import ModelError, find
 
 N_OUTCOMES = 3
@@ -105,11 +106,14 @@ def load_model(base: Base, tokenizer: Any, recipe: Recipe, device: torch.device)
     Raises:
         RecipeError: Its weights cannot be read, or what `quantization` needs is missing.
     """
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    dtype = getattr(torch, recipe.dtype)
+    dtype = torch.bfloat16 if recipe.dtype == "bfloat16" else torch.float32
     if not base.source:
         random: torch.nn.Module = _random_model(base, len(tokenizer))
+        if recipe.pooling == "sides":
+            torch.manual_seed(recipe.seed)
+            random = SidesClassifier(random.bert, tokenizer.sep_token_id, N_OUTCOMES)
         return random.to(device=device, dtype=dtype).eval()
     more: dict[str, Any] = {}
     model: Any
@@ -121,9 +125,13 @@ def load_model(base: Base, tokenizer: Any, recipe: Recipe, device: torch.device)
         else:
             # the head is drawn here; with a fixed seed it is the same when training is resumed
             torch.manual_seed(recipe.seed)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                base.source, dtype=dtype, num_labels=N_OUTCOMES, **more
-            )
+            if recipe.pooling == "sides":
+                encoder = AutoModel.from_pretrained(base.source, dtype=dtype)
+                model = SidesClassifier(encoder, tokenizer.sep_token_id, N_OUTCOMES)
+            else:
+                model = AutoModelForSequenceClassification.from_pretrained(
+                    base.source, dtype=dtype, num_labels=N_OUTCOMES, **more
+                )
     except (OSError, ValueError) as error:
         raise RecipeError(_unreadable(base, error)) from error
     model.config.pad_token_id = tokenizer.pad_token_id
@@ -131,11 +139,16 @@ def load_model(base: Base, tokenizer: Any, recipe: Recipe, device: torch.device)
 
 
 def with_adapter(model: Any, recipe: Recipe) -> Any:
-    """The base with a fresh adapter, whose first weights are drawn by the recipe's seed.
+    """The base with a fresh adapter, whose first weights are drawn by the recipe's seed; itself where all is trained.
 
     Raises:
         RecipeError: `targets` names no module of the base.
     """
+    if recipe.method == "full":
+        torch.manual_seed(recipe.seed)
+        if recipe.gradient_checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        return model.requires_grad_(True)
     causal = recipe.kind == "causal"
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM if causal else TaskType.SEQ_CLS,
@@ -166,7 +179,9 @@ def with_adapter(model: Any, recipe: Recipe) -> Any:
 
 
 def load_adapted(base: Base, tokenizer: Any, recipe: Recipe, folder: Path, device: torch.device) -> Any:
-    """The base with the adapter that lies in a folder, to be used."""
+    """The base with the adapter that lies in a folder, or the model whose every weight was trained, to be used."""
+    if recipe.method == "full":
+        return load_model(Base(base.name, base.kind, str(folder), base.about), tokenizer, recipe, device)
     model = load_model(base, tokenizer, recipe, device)
     return PeftModel.from_pretrained(model, str(folder)).to(device).eval()
 

@@ -55,6 +55,14 @@ def calibrate(
     encoders: Annotated[
         str, typer.Option("--encoders", help="Of a corpus: vectors it sees, of minilm and mpnet, comma-separated.")
     ] = "minilm",
+    adapters: Annotated[
+        str,
+        typer.Option(
+            "--adapters",
+            help="Of a corpus: folders of adapters whose verdicts it weighs, comma-separated; for each question of the "
+            "train split one of them must not have been trained on it.",
+        ),
+    ] = "",
     data: Annotated[
         Path | None, typer.Option("--data", help="Directory of the corpora; else `datasets` in VIVA_SHARED_DIR.")
     ] = None,
@@ -63,7 +71,8 @@ def calibrate(
     if on != "ticked":
         from finetune.commands.corpora import calibrate_on
 
-        calibrate_on(on, out, data, [name.strip() for name in encoders.split(",")])
+        folders = [Path(name.strip()) for name in adapters.split(",") if name.strip()]
+        calibrate_on(on, out, data, [name.strip() for name in encoders.split(",")], folders)
         return
     from finetune import calibrate as fitting
     from finetune.answers import CALIBRATION, all_questions, ticked

@@ -46,14 +46,16 @@ class Recipe:
         base: tiny-llama, tiny-encoder (random, made on the spot), smollm2, minilm, mpnet, a path, or a hub id.
         kind: A causal model that says a label, or an encoder with a head that compares an answer with a reference.
         tasks: What is learnt: verdict, key_point (rows ticked by key point), or both, comma-separated.
-        method: lora (Hu et al. 2021), dora (Liu et al. 2024) or rslora (Kalajdzievski 2023).
+        method: lora (Hu et al. 2021), dora (Liu et al. 2024), rslora (Kalajdzievski 2023), or full: no adapter, every
+            weight of the base is trained and written.
         rank: Rank of the adapter.
         alpha: Scale of the adapter; its output is multiplied by alpha / rank, for rslora by alpha / sqrt(rank).
         dropout: Part of the adapter's inputs dropped in training, in [0, 1).
         targets: Names of the modules adapted, comma-separated; empty takes every linear layer but the last.
         for_vllm: Whether vLLM is to serve the adapter; refuses what it would not load.
         quantization: none, or qlora: the base in 4 bits (NF4, Dettmers et al. 2023) on a CUDA device.
-        dtype: Numbers the base computes with; the adapter's own are always float32.
+        dtype: Numbers the base computes with; the adapter's own are always float32. mixed keeps the base in float32
+            too and multiplies in bfloat16 (autocast).
         device: auto (CUDA where there is one), cpu or cuda.
         threads: Threads on the CPU; 0 leaves that to PyTorch.
         learning_rate: Highest learning rate; it rises linearly, then falls along half a cosine to a tenth.
@@ -68,9 +70,14 @@ class Recipe:
         gradient_checkpointing: Compute activations twice instead of keeping them: a third slower, far less memory.
         max_rows: Rows trained on, drawn by hash; 0 takes all.
         negatives: Further rows whose answer is the reference of another question, as a part of the rows, in [0, 1].
+        swapped: Further rows whose reference is a right answer that another candidate gave to the question, as a part
+            of the rows, in [0, 1].
+        even_sources: From 0 (every row counts the same) to 1 (every source does, however few rows it has).
         balanced: Weigh rows so that each outcome counts the same; else the majority's word is learnt first.
         with_question: For an encoder: whether it reads the question before the reference; without it it cannot learn
             the training questions by heart.
+        pooling: What an encoder's head sees: first (the state of the first token), or sides (the means of reference and
+            answer, their difference and product), which sentence encoders compare by from the first step on.
         eval_every: Steps between two validations; 0 validates at the end only.
         eval_rows: Validation rows measured, drawn by hash; 0 takes all.
         patience: Validations without a better macro-F1 after which training ends; 0 never ends it early.
@@ -82,14 +89,14 @@ class Recipe:
     base: str = "smollm2"
     kind: Literal["causal", "encoder"] = "causal"
     tasks: tuple[str, ...] = ("verdict",)
-    method: Literal["lora", "dora", "rslora"] = "lora"
+    method: Literal["lora", "dora", "rslora", "full"] = "lora"
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.05
     targets: tuple[str, ...] = ()
     for_vllm: bool = True
     quantization: Literal["none", "qlora"] = "none"
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "mixed"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     learning_rate: float = 2e-4
@@ -104,8 +111,11 @@ class Recipe:
     gradient_checkpointing: bool = False
     max_rows: int = 0
     negatives: float = 0.1
+    swapped: float = 0.0
+    even_sources: float = 0.0
     balanced: bool = True
     with_question: bool = True
+    pooling: Literal["first", "sides"] = "first"
     eval_every: int = 50
     eval_rows: int = 0
     patience: int = 5
@@ -231,6 +241,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "max_tokens": (16, 10**6),
     "max_rows": (0, 10**9),
     "negatives": (0, 1),
+    "swapped": (0, 1),
+    "even_sources": (0, 1),
     "eval_every": (0, 10**7),
     "eval_rows": (0, 10**9),
     "patience": (0, 10**4),
@@ -275,6 +287,18 @@ def _clashes(recipe: Recipe) -> list[str]:
             "and merge the weights",
         ),
         (
+            r.method == "full" and r.for_vllm,
+            "method=full clashes with for_vllm=true: there is no adapter to serve beside the base; set for_vllm: false",
+        ),
+        (
+            r.method == "full" and r.quantization == "qlora",
+            "method=full clashes with quantization=qlora: 4-bit weights cannot be trained; take lora",
+        ),
+        (
+            r.method == "full" and r.dtype == "bfloat16",
+            "method=full clashes with dtype=bfloat16: small steps are rounded away; set dtype: mixed or float32",
+        ),
+        (
             r.rank > VLLM_RANK and r.for_vllm,
             f"rank={r.rank} clashes with for_vllm=true: at most {VLLM_RANK} is served; lower it or set for_vllm: false",
         ),
@@ -291,6 +315,14 @@ def _clashes(recipe: Recipe) -> list[str]:
             r.patience > 0 and r.eval_every == 0,
             f"patience={r.patience} clashes with eval_every=0: nothing is validated on the way; set eval_every or "
             "patience: 0",
+        ),
+        (
+            r.kind == "causal" and r.pooling == "sides",
+            "pooling=sides clashes with kind=causal: a causal model has no head",
+        ),
+        (
+            r.pooling == "sides" and r.method == "full",
+            "pooling=sides clashes with method=full: the head is kept beside an adapter only; set pooling: first",
         ),
         (
             r.kind == "causal" and not r.with_question,

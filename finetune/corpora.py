@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from workbench.exam.model import Verdict
 
@@ -73,6 +73,20 @@ class Record:
     def points(self) -> float:
         """The mark from 0 to 10; where only a label is known, 10, 5 or 0."""
         return _POINTS[self.label] if self.score10 is None else self.score10
+
+
+class Asking(Protocol):
+    """Anything that holds a question and what is right."""
+
+    @property
+    def question(self) -> str:
+        """What is asked."""
+        ...
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Right answers."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -155,7 +169,7 @@ def load(corpus: str, split: str, directory: Path) -> Loaded:
     return Loaded(tuple(r for r in records if r.id not in gone), tuple(left_out), sha256, sha256 == published)
 
 
-def question_key(record: Record) -> tuple[str, ...]:
+def question_key(record: Asking) -> tuple[str, ...]:
     """What makes two questions the same whatever their ids: text and references, normalised."""
     return normalised(record.question), *sorted({normalised(text) for text in record.references})
 

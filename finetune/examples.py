@@ -27,6 +27,9 @@ NO_LOSS = -100
 OUTCOMES: dict[Task, tuple[str, ...]] = {"verdict": tuple(VERDICT_LABELS), "key_point": tuple(KEY_POINT_LABELS)}
 """What may come out, by task; an encoder's head has its outputs in this order."""
 
+_SHORTEST_REFERENCE = 4
+"""Words a candidate's right answer must have to stand in for the reference."""
+
 _TOO_NEAR = 60.0
 """Likeness (0 to 100) from which another question's reference might be an answer to this one."""
 
@@ -52,6 +55,11 @@ class Asked:
     beside: tuple[str, ...]
     answer: str
     outcome: str
+
+    @property
+    def source(self) -> str:
+        """The corpus."""
+        return self.group.partition(":")[0]
 
     @property
     def place(self) -> int:
@@ -123,6 +131,31 @@ def borrowed(records: Sequence[Record], share: float, seed: int) -> list[Record]
         made.append(
             replace(record, id=f"{record.id}:borrowed", answer=text, label="incorrect", score10=0.0, ticks=ticks)
         )
+    return made
+
+
+def swapped(records: Sequence[Record], share: float, seed: int) -> list[Record]:
+    """Rows beside another right answer: the reference is what another candidate said, and was marked correct for.
+
+    A model that meets one question beside many references compares; beside one, it learns the question by heart.
+
+    Args:
+        records: The rows they are made of.
+        share: How many, as a part of them; rows of questions with no other right answer are left out.
+        seed: Of the draw.
+    """
+    right: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for record in records:
+        if record.label == "correct" and len(record.answer.split()) >= _SHORTEST_REFERENCE:
+            right[record.corpus, record.question_id].append(record.answer)
+    rng = random.Random(f"swapped:{seed}")
+    made = []
+    for record in rng.sample(list(records), round(share * len(records))):
+        others = [text for text in right[record.corpus, record.question_id] if text != record.answer]
+        if others:
+            made.append(
+                replace(record, id=f"{record.id}:swapped", references=(rng.choice(others),), key_points=(), ticks=())
+            )
     return made
 
 

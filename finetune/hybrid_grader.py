@@ -7,6 +7,7 @@ A member's probabilities for an answer come from a fit without that answer's que
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from finetune.adapter_scores import AdapterScores, kept_in
 from finetune.corpora import LABELS
 from finetune.members import Member, members_for
 from finetune.metrics import scores
@@ -36,20 +38,33 @@ class HybridGrader:
         name: Name and version.
         encoders: Sentence encoders whose vectors it sees, see `finetune.vectors`.
         vectors: By encoder; None makes them of the settings' weights when they are first needed.
+        adapters: Folders of adapters whose word is weighed too, see `finetune.adapter_scores`.
+        scores: What they say; None asks them when it is first needed.
     """
 
     def __init__(
-        self, name: str, encoders: Sequence[str] = ("minilm",), vectors: Mapping[str, Vectors] | None = None
+        self,
+        name: str,
+        encoders: Sequence[str] = ("minilm",),
+        vectors: Mapping[str, Vectors] | None = None,
+        adapters: Sequence[Path] = (),
+        scores: AdapterScores | None = None,
     ) -> None:
         self.name = name
         self.encoders = tuple(encoders)
+        self.adapters = tuple(adapters)
+        self._scores = scores
         self.validated: dict[str, Any] = {}
         self._fitted: dict[str, Any] = {}
         self._vectors = vectors
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the encoders, which are the program's and not the fit's."""
-        return self.__dict__ | {"_vectors": None}
+        """Without encoders and adapters, which are not the fit's; the adapters' folders are."""
+        return self.__dict__ | {"_vectors": None, "_scores": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Takes fits that were kept before there were adapters, too."""
+        self.__dict__.update({"adapters": (), "_scores": None, **state})
 
     def fit(self, pairs: Sequence[Pair], labels: Sequence[str], groups: Sequence[str]) -> None:
         """Learns, and fills `validated` with the figures on questions left out; see `Grader`."""
@@ -57,8 +72,8 @@ class HybridGrader:
         self._idf = fit_idf(
             [pair.answer for pair in pairs] + [text for pair in dict.fromkeys(_askings(pairs)) for text in pair]
         )
-        views = self.look(pairs)
-        members = members_for(self.encoders)
+        views = self.look(pairs, held_out=True)
+        members = members_for(self.encoders, adapted=bool(self.adapters))
         folds = folds_by_question(groups)
         outside = {name: left_out_probabilities(member, views, y, folds) for name, member in members.items()}
         stacked = _logs(outside.values())
@@ -76,17 +91,27 @@ class HybridGrader:
     def probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         """(n_pairs, 3); see `Grader`."""
         views = self.look(pairs)
-        members = members_for(self.encoders)
+        members = members_for(self.encoders, adapted=bool(self.adapters))
         stacked = _logs(self._fitted[name].predict_proba(member.see(views)) for name, member in members.items())
         weighed = np.exp(np.log(self._stack.predict_proba(stacked) + 1e-9) + self._offsets)
         return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
 
-    def look(self, pairs: Sequence[Pair]) -> Views:
-        """The members' views of answers."""
+    def look(self, pairs: Sequence[Pair], *, held_out: bool = False) -> Views:
+        """The members' views of answers.
+
+        Args:
+            pairs: The answers.
+            held_out: Whether an adapter is asked about no question that it was trained on.
+        """
         vectors = self._encoders()
         for one in vectors.values():
             one.prepare(text for pair in pairs for text in texts_of(pair))
-        return views_of(pairs, self._idf, vectors)
+        told = None
+        if self.adapters:
+            if self._scores is None:
+                self._scores = AdapterScores(self.adapters, get_settings(), kept_in(get_settings()))
+            told = self._scores.log_probabilities(pairs, held_out=held_out)
+        return views_of(pairs, self._idf, vectors, told)
 
     def use(self, vectors: Mapping[str, Vectors]) -> None:
         """Takes these vectors instead of making its own, such as those that were kept on disk."""

@@ -45,14 +45,25 @@ class Member:
     make: Callable[[], Any]
 
 
-def members_for(encoders: Sequence[str]) -> dict[str, Member]:
-    """The members by name: three that see words and measures, and one for each encoder's vectors."""
-    return {
+def members_for(encoders: Sequence[str], *, adapted: bool = False) -> dict[str, Member]:
+    """The members by name: three that see words and measures, one for each encoder's vectors, two that hear adapters.
+
+    Args:
+        encoders: Sentence encoders whose vectors are seen.
+        adapted: Whether adapters were asked.
+    """
+    members = {
         "boosting": Member(lambda views: views.measures, _boosting),
         "measures": Member(lambda views: views.measures, lambda: make_pipeline(StandardScaler(), _regression(0.03))),
         "terms": Member(lambda views: views.terms, _words),
         **{f"{name} beside": Member(partial(_beside, name), lambda: _regression(1.0)) for name in encoders},
     }
+    if adapted:
+        members["adapters"] = Member(
+            lambda views: views.told, lambda: make_pipeline(StandardScaler(), _regression(1.0))
+        )
+        members["boosting, adapters"] = Member(lambda views: np.hstack([views.measures, views.told]), _boosting)
+    return members
 
 
 def _boosting() -> Any:

@@ -10,7 +10,8 @@ import torch
 from finetune.batches import causal_batch, encoder_batch
 from finetune.examples import NO_LOSS, Example
 
-ROWS_AT_ONCE = 16
+ROWS_AT_ONCE = {"cpu": 16, "cuda": 128}
+"""Computed together, by the kind of device."""
 
 
 def label_scores(
@@ -19,7 +20,7 @@ def label_scores(
     labels: Sequence[Sequence[int]],
     pad_id: int,
     device: torch.device,
-    rows_at_once: int = ROWS_AT_ONCE,
+    rows_at_once: int = 0,
 ) -> torch.Tensor:
     """Normalised log-likelihoods of labels after each prompt.
 
@@ -29,7 +30,7 @@ def label_scores(
         labels: Ids of each label, none of which begins with another.
         pad_id: Id that fills short rows up.
         device: Where the model is.
-        rows_at_once: Prompts computed together, sorted by length.
+        rows_at_once: Prompts computed together, sorted by length; 0 leaves that to the device.
 
     Returns:
         (n_prompts, n_labels) float64 on the CPU: the sum over each label's tokens of
@@ -37,7 +38,7 @@ def label_scores(
     """
     scores = torch.zeros(len(prompts), len(labels), dtype=torch.float64)
     beginnings = list(dict.fromkeys(tuple(label[:n]) for label in labels for n in range(len(label))))
-    for rows in _by_length([len(prompt) for prompt in prompts], rows_at_once):
+    for rows in _by_length([len(prompt) for prompt in prompts], rows_at_once or _at_once(device)):
         following = {}
         for beginning in beginnings:
             ids = [(*prompts[i], *beginning) for i in rows]
@@ -52,11 +53,11 @@ def label_scores(
 
 
 def head_scores(
-    model: Any, examples: Sequence[Example], pad_id: int, device: torch.device, rows_at_once: int = ROWS_AT_ONCE
+    model: Any, examples: Sequence[Example], pad_id: int, device: torch.device, rows_at_once: int = 0
 ) -> torch.Tensor:
     """(n_examples, n_outcomes) float64 log-probabilities by an encoder's head, on the CPU."""
     scores = torch.zeros(len(examples), model.config.num_labels, dtype=torch.float64)
-    for rows in _by_length([len(example.input_ids) for example in examples], rows_at_once):
+    for rows in _by_length([len(example.input_ids) for example in examples], rows_at_once or _at_once(device)):
         batch = encoder_batch([examples[i] for i in rows], pad_id)
         scores[rows] = torch.log_softmax(model(**_moved(batch, device)).logits.double().cpu(), dim=-1)
     return scores
@@ -78,6 +79,10 @@ def row_losses(model: Any, examples: Sequence[Example], pad_id: int, device: tor
         logits.flatten(0, 1), wanted.flatten(), ignore_index=NO_LOSS, reduction="none"
     )
     return losses.view(wanted.shape).sum(dim=1)
+
+
+def _at_once(device: torch.device) -> int:
+    return ROWS_AT_ONCE.get(device.type, ROWS_AT_ONCE["cpu"])
 
 
 def _unmarked(ids: Sequence[int]) -> Example:

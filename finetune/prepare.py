@@ -93,21 +93,21 @@ def gather(
     return found
 
 
-def prepare(found: Gathered, share: float, seed: int) -> Split:
+def prepare(found: Gathered, share: float, seed: int, part: int = 0) -> Split:
     """Splits what was gathered, and makes sure that nothing stands on two sides.
 
     Raises:
         ValueError: A side would be empty.
         AssertionError: The split leaks all the same, which is a fault of this program.
     """
-    split = split_by_question(found.records, share, seed, found.tests)
+    split = split_by_question(found.records, share, seed, found.tests, part)
     for one, other in ((split.train, split.validation), (split.train, found.tests), (split.validation, found.tests)):
         crossed = crossings(one, other)
         assert not crossed, f"{len(crossed)} rows stand on two sides, first {crossed[0]}"
     return split
 
 
-def write(out: Path, found: Gathered, split: Split, share: float, seed: int) -> dict[str, Any]:
+def write(out: Path, found: Gathered, split: Split, share: float, seed: int, part: int = 0) -> dict[str, Any]:
     """Writes `train.jsonl`, `validation.jsonl`, `rejected.jsonl`, `card.json` and `README.md`, which `datasets` reads.
 
     Args:
@@ -116,6 +116,7 @@ def write(out: Path, found: Gathered, split: Split, share: float, seed: int) -> 
         split: What was made of it.
         share: As asked for.
         seed: As asked for.
+        part: As asked for.
 
     Returns:
         The card.
@@ -134,6 +135,7 @@ def write(out: Path, found: Gathered, split: Split, share: float, seed: int) -> 
         "date": datetime.now(UTC).date().isoformat(),
         "validation_share": share,
         "seed": seed,
+        "part": part,
         "sources": found.sources,
         "splits": {
             name: _counts(records) | {"sha256": _sha256(out / f"{name}.jsonl")} for name, records in sides.items()
@@ -248,7 +250,7 @@ def _readme(made: Mapping[str, Any]) -> str:
     ]
     lines += [
         f"Made by `viva-finetune prepare` on {made['date']}; {made['validation_share']:.0%} of each source's questions "
-        f"held out for validation, seed {made['seed']}.",
+        f"held out for validation, seed {made['seed']}, part {made['part']}.",
         "",
         "| split | rows | questions | correct | partial | incorrect | SHA-256 |",
         "|---|---|---|---|---|---|---|",

@@ -50,7 +50,9 @@ class Split:
     rejected: tuple[Left, ...]
 
 
-def split_by_question(records: Sequence[Record], share: float, seed: int = 0, tests: Sequence[Record] = ()) -> Split:
+def split_by_question(
+    records: Sequence[Record], share: float, seed: int = 0, tests: Sequence[Record] = (), part: int = 0
+) -> Split:
     """Holds out whole questions of every corpus for validation.
 
     Args:
@@ -58,13 +60,16 @@ def split_by_question(records: Sequence[Record], share: float, seed: int = 0, te
         share: Part of each corpus' questions that is held out, in (0, 1).
         seed: Of the draw.
         tests: Rows that neither side may tell of; rows of the same question or nearly the same answer are rejected.
+        part: Which part of that size is held out, from 0: those of one seed share no question.
 
     Raises:
         ValueError: `share` is out of range, or a side would be empty.
     """
     if not 0 < share < 1:
         raise ValueError(f"the validation share must lie between 0 and 1, got {share}; .15 is usual")
-    held = _held_out(records, share, seed)
+    if not 0 <= part < round(1 / share + 1e-9):
+        raise ValueError(f"there are {round(1 / share)} parts of {share} each, counted from 0; got part {part}")
+    held = _held_out(records, share, seed, part)
     sides = {record.id: question_key(record) in held for record in records}
     rejected = _foreign_candidates(records, sides)
     gone = {left.record.id for left in rejected}
@@ -133,7 +138,7 @@ def near_duplicates(one: Sequence[Record], other: Sequence[Record]) -> list[tupl
     return found
 
 
-def _held_out(records: Iterable[Record], share: float, seed: int) -> set[tuple[str, ...]]:
+def _held_out(records: Iterable[Record], share: float, seed: int, part: int) -> set[tuple[str, ...]]:
     by_corpus: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     home: dict[tuple[str, ...], str] = {}
     for record in records:  # exemplars and ticked answers share their questions: drawn once
@@ -145,7 +150,8 @@ def _held_out(records: Iterable[Record], share: float, seed: int) -> set[tuple[s
     for corpus, keys in sorted(by_corpus.items()):
         ordered = sorted(keys)
         random.Random(f"{seed}:{corpus}").shuffle(ordered)
-        held.update(ordered[: max(1, round(share * len(ordered)))])
+        first, last = (round(number * share * len(ordered)) for number in (part, part + 1))
+        held.update(ordered[first : max(first + 1, last)])
     return held
 
 

@@ -200,6 +200,7 @@ class _Learner:
         self._steps_per_epoch = math.ceil(n_batches / recipe.accumulate)
         self.n_steps = min(recipe.max_steps or 10**9, self._steps_per_epoch * recipe.epochs)
         self.progress = Progress()
+        self._shuffled: tuple[int, list[list[int]]] = (-1, [])
         torch.manual_seed(recipe.seed)
 
     def resume(self) -> None:
@@ -270,7 +271,8 @@ class _Learner:
         for rows in batches:
             examples = [self._data.train[i] for i in rows]
             weights = torch.tensor([self._data.weights[i] for i in rows], device=self._device)
-            losses = row_losses(self._model, examples, self._tokenizer.pad_token_id, self._device, recipe.kind)
+            with self._numbers():
+                losses = row_losses(self._model, examples, self._tokenizer.pad_token_id, self._device, recipe.kind)
             loss = (losses * weights).sum() / n_rows
             loss.backward()
             total += float(loss.detach())
@@ -290,9 +292,10 @@ class _Learner:
 
     def _batches(self, step: int) -> list[list[int]]:
         epoch, place = divmod(step, self._steps_per_epoch)
-        lengths = [len(example.input_ids) for example in self._data.train]
-        batches = epoch_batches(lengths, self._recipe.batch_rows, self._recipe.seed, epoch)
-        return batches[place * self._recipe.accumulate : (place + 1) * self._recipe.accumulate]
+        if self._shuffled[0] != epoch:
+            lengths = [len(example.input_ids) for example in self._data.train]
+            self._shuffled = epoch, epoch_batches(lengths, self._recipe.batch_rows, self._recipe.seed, epoch)
+        return self._shuffled[1][place * self._recipe.accumulate : (place + 1) * self._recipe.accumulate]
 
     def _evaluate(self) -> None:
         figures = {"step": float(self.progress.step)} | self._measured()
@@ -312,7 +315,7 @@ class _Learner:
         by_task = {}
         for task in self._recipe.tasks:
             chosen = [example for example in self._data.validation if example.task == task]
-            with torch.inference_mode():
+            with torch.inference_mode(), self._numbers():
                 scores = self._scores(chosen, task).numpy()
             right = np.array([example.place for example in chosen], np.intp)
             by_task[task] = {
@@ -327,6 +330,10 @@ class _Learner:
         if len(by_task) > 1:
             means |= {f"{task}_{name}": value for task, found in by_task.items() for name, value in found.items()}
         return means
+
+    def _numbers(self) -> Any:
+        """What the forward pass multiplies in."""
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._recipe.dtype == "mixed")
 
     def _scores(self, examples: Sequence[Example], task: str) -> torch.Tensor:
         pad_id = self._tokenizer.pad_token_id

@@ -12,8 +12,8 @@ from typing import Any
 
 from finetune.choosing import chosen_by_hash
 from finetune.config import Recipe, RecipeError
-from finetune.corpora import Record
-from finetune.examples import OUTCOMES, Asked, Example, asked_of, borrowed, causal_example, encoder_example
+from finetune.corpora import Asking, Record, question_key
+from finetune.examples import OUTCOMES, Asked, Example, asked_of, borrowed, causal_example, encoder_example, swapped
 from finetune.prepare import read_prepared
 
 
@@ -50,8 +50,9 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
     if recipe.eval_rows:
         rows["validation"] = _drawn(rows["validation"], recipe.eval_rows, recipe)
     more = borrowed(rows["train"], recipe.negatives, recipe.seed)
+    beside_others = swapped(rows["train"], recipe.swapped, recipe.seed)
     asked = {
-        "train": asked_of([*rows["train"], *more], recipe.tasks),
+        "train": asked_of([*rows["train"], *more, *beside_others], recipe.tasks),
         "validation": asked_of(rows["validation"], recipe.tasks),
     }
     for side, found in asked.items():
@@ -78,7 +79,9 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values()},
         "sources": json.loads(prepared.read_text(encoding="utf-8"))["sources"] if prepared.is_file() else {},
         "rows": {side: len(found) for side, found in rows.items()},
+        "questions": {side: sorted({question_hash(record) for record in found}) for side, found in rows.items()},
         "borrowed": len(more),
+        "swapped": len(beside_others),
         "examples": {side: len(places) for side, places in fits.items()},
         "too_long": {side: len(made[side]) - len(places) for side, places in fits.items()},
         "outcomes": {side: _counts(found) for side, found in kept.items()},
@@ -90,20 +93,37 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
     }
     return TrainingData(
         [made["train"][i] for i in fits["train"]],
-        weights_of(kept["train"], balanced=recipe.balanced),
+        weights_of(kept["train"], balanced=recipe.balanced, even_sources=recipe.even_sources),
         [made["validation"][i] for i in fits["validation"]],
         card,
     )
 
 
-def weights_of(asked: Sequence[Asked], *, balanced: bool) -> list[float]:
-    """Weights with mean 1: balanced, those of each outcome of a task add up to the same."""
-    if not balanced:
-        return [1.0] * len(asked)
-    counts = Counter((one.task, one.outcome) for one in asked)
-    tasks = Counter(one.task for one in asked)
-    kinds = Counter(task for task, _ in counts)
-    return [tasks[one.task] / (kinds[one.task] * counts[one.task, one.outcome]) for one in asked]
+def weights_of(asked: Sequence[Asked], *, balanced: bool, even_sources: float = 0.0) -> list[float]:
+    """Weights with mean 1.
+
+    Args:
+        asked: The examples.
+        balanced: Those of each outcome of a task add up to the same.
+        even_sources: Weights of a source of n rows are divided by n to this power.
+    """
+    weights = [1.0] * len(asked)
+    if balanced:
+        counts = Counter((one.task, one.outcome) for one in asked)
+        tasks = Counter(one.task for one in asked)
+        kinds = Counter(task for task, _ in counts)
+        weights = [tasks[one.task] / (kinds[one.task] * counts[one.task, one.outcome]) for one in asked]
+    if even_sources:
+        rows = Counter(one.source for one in asked)
+        weights = [weight / rows[one.source] ** even_sources for weight, one in zip(weights, asked, strict=True)]
+        mean = sum(weights) / len(weights)
+        weights = [weight / mean for weight in weights]
+    return weights
+
+
+def question_hash(record: Asking) -> str:
+    """A question's text and references in twelve hexadecimal digits, by which an adapter knows what it has met."""
+    return hashlib.sha256("\n".join(question_key(record)).encode()).hexdigest()[:12]
 
 
 def _example(asked: Asked, recipe: Recipe, tokenizer: Any) -> Example:

@@ -24,12 +24,14 @@ class Views:
         terms: Names of stems shared, missing and added, by answer.
         said: (n, n_dimensions) vectors of the answers, by encoder.
         right: (n, n_dimensions) vectors of the reference nearest to each.
+        told: (n, 3) log-probabilities of the labels by adapters; of no columns where there are none.
     """
 
     measures: NDArray[np.float64]
     terms: list[list[str]]
     said: dict[str, NDArray[np.float32]]
     right: dict[str, NDArray[np.float32]]
+    told: NDArray[np.float64]
 
     def rows(self, chosen: NDArray[np.intp]) -> Views:
         """Some of the answers."""
@@ -38,6 +40,7 @@ class Views:
             [self.terms[i] for i in chosen],
             {name: rows[chosen] for name, rows in self.said.items()},
             {name: rows[chosen] for name, rows in self.right.items()},
+            self.told[chosen],
         )
 
 
@@ -48,13 +51,16 @@ def texts_of(pair: Pair) -> Iterator[str]:
     yield from pair.references
 
 
-def views_of(pairs: Sequence[Pair], idf: Idf, vectors: Mapping[str, Vectors]) -> Views:
+def views_of(
+    pairs: Sequence[Pair], idf: Idf, vectors: Mapping[str, Vectors], told: NDArray[np.float64] | None = None
+) -> Views:
     """Looks at answers.
 
     Args:
         pairs: The answers.
         idf: Of stems.
         vectors: By encoder.
+        told: What adapters say of each, where there are any.
     """
     rows = []
     said: dict[str, list[NDArray[np.float32]]] = {name: [] for name in vectors}
@@ -73,4 +79,5 @@ def views_of(pairs: Sequence[Pair], idf: Idf, vectors: Mapping[str, Vectors]) ->
         [aligned_terms(pair, idf) for pair in pairs],
         {name: np.stack(found) for name, found in said.items()},
         {name: np.stack(found) for name, found in right.items()},
+        np.zeros((len(pairs), 0)) if told is None else told,
     )

@@ -25,6 +25,7 @@ from finetune.examples import (
     prompt_ids,
     prompt_of,
     sides_of,
+    swapped,
 )
 from finetune.outcome_scores import label_scores, row_losses
 from finetune.training_data import weights_of
@@ -198,6 +199,24 @@ def test_balanced_outcomes_weigh_the_same_together() -> None:
     assert list(by_outcome.values()) == pytest.approx([10 / 3] * 3)
     assert sum(weights) == pytest.approx(10)
     assert weights_of(rows, balanced=False) == [1.0] * 10
+
+
+@pytest.mark.parametrize(("even", "small_part"), [(0.0, 0.2), (0.5, 1 / 3), (1.0, 0.5)])
+def test_the_rows_of_a_small_source_weigh_more_the_more_even_sources_are(even: float, small_part: float) -> None:
+    rows = [asked(group=group) for group in ("beetle:q",) * 8 + ("saf:q",) * 2]
+    weights = weights_of(rows, balanced=False, even_sources=even)
+    assert sum(weights) == pytest.approx(10)
+    assert sum(weights[8:]) / 10 == pytest.approx(small_part)
+
+
+def test_a_row_is_also_put_beside_what_another_candidate_answered_rightly() -> None:
+    rows = many() + [replace(row, id=f"{row.id}:2", answer=f"{row.answer} too") for row in many()]
+    made = swapped(rows, 1.0, seed=0)
+    right = {(r.question_id, r.answer) for r in rows if r.label == "correct"}
+    assert len(made) == len(rows)
+    for old in made:
+        assert (old.question_id, old.references[0]) in right and old.references[0] != old.answer
+    assert swapped(many(), 1.0, seed=0) and all(r.label != "correct" for r in swapped(many(), 1.0, seed=0))
 
 
 # ---- batches

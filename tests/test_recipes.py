@@ -51,6 +51,8 @@ def test_every_field_of_a_recipe_is_an_option_that_says_what_it_means() -> None:
         ({"quantization": "qlora", "device": "cpu"}, ("quantization=qlora", "device=cpu")),
         ({"patience": 3, "eval_every": 0}, ("patience=3", "eval_every=0")),
         ({"with_question": False}, ("with_question=false", "kind=causal")),
+        ({"method": "full"}, ("method=full", "for_vllm=true")),
+        ({"method": "full", "for_vllm": False, "dtype": "bfloat16"}, ("method=full", "dtype=bfloat16")),
     ],
 )
 def test_two_options_that_clash_are_both_named(given: dict[str, object], named: tuple[str, str]) -> None:
@@ -66,7 +68,7 @@ def test_two_options_that_clash_are_both_named(given: dict[str, object], named: 
         ({"rank": 1.5}, "rank=1.5; allowed: a whole number"),
         ({"rank": 0}, "rank=0; allowed: 1 to 512"),
         ({"dropout": 1}, "dropout=1.0; allowed: 0 to 0.99"),
-        ({"method": "full"}, "method='full'; allowed: lora, dora, rslora"),
+        ({"method": "loha"}, "method='loha'; allowed: lora, dora, rslora, full"),
         ({"balanced": "yes"}, "balanced='yes'; allowed: true or false"),
         ({"tasks": "verdict,verdict"}, "tasks=verdict,verdict; allowed: key_point, verdict, each once"),
         ({"tasks": ""}, "tasks=(none)"),

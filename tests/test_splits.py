@@ -37,6 +37,14 @@ def test_a_seed_gives_the_same_split_in_any_order_and_another_seed_another() -> 
     assert {r.id for r in one.validation} == {r.id for r in again.validation} != {r.id for r in other.validation}
 
 
+def test_the_parts_of_a_seed_hold_out_every_question_once() -> None:
+    rows = many()
+    held = [question_key(r) for part in range(5) for r in split_by_question(rows, 0.2, 3, part=part).validation]
+    assert len(set(held)) == len(held) / 3 == len({question_key(r) for r in rows})
+    with pytest.raises(ValueError, match="5 parts of 0.2 each, counted from 0; got part 5"):
+        split_by_question(rows, 0.2, 3, part=5)
+
+
 def test_an_answer_given_again_with_a_slip_to_a_validation_question_is_not_trained_on() -> None:
     rows = many()
     validation = split_by_question(rows, 0.3).validation[0]

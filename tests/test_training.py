@@ -334,3 +334,24 @@ def test_random_bases_are_the_same_whenever_they_are_made() -> None:
     tokenizer = bases.load_tokenizer(base, MODELS)
     one, other = (bases.load_model(base, tokenizer, Recipe(base="tiny-llama"), torch.device("cpu")) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("base", [{"base": "tiny-llama"}, ENCODER])
+def test_a_model_trained_in_all_its_weights_is_kept_whole_and_judges(
+    base: Mapping[str, Any], data: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe("smoke").changed(
+        **{"for_vllm": False, **base}, method="full", dtype="mixed", learning_rate=1e-3, max_steps=2, swapped=0.5
+    )
+    out = tmp_path / "full"
+    metrics = train(recipe, data, out, MODELS)
+    assert metrics["adapter_bytes"] == (out / "model.safetensors").stat().st_size
+    assert not (out / "adapter_model.safetensors").exists()
+    marked = as_marked(read_prepared(data / "validation.jsonl")[0])
+    assert adapter_judge(out, SETTINGS).judge(marked.question, marked.text).points <= 10
+    loaded = load_adapter(out, MODELS, "cpu")
+    untrained = bases.load_model(
+        bases.find_base(recipe.base, recipe.kind, MODELS), loaded.tokenizer, recipe, loaded.device
+    )
+    assert metrics["trained_weights"] == sum(weights.numel() for weights in untrained.parameters())
+    assert [w.shape for w in loaded.model.parameters()] == [w.shape for w in untrained.parameters()]

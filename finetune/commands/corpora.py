@@ -21,7 +21,9 @@ FITTED = ".joblib"
 """How the names of files end that hold a fitted judge; any other name is a judge's."""
 
 
-def calibrate_on(corpus: str, out: Path, data: Path | None, encoders: Sequence[str]) -> None:
+def calibrate_on(
+    corpus: str, out: Path, data: Path | None, encoders: Sequence[str], adapters: Sequence[Path] = ()
+) -> None:
     """Fits the hybrid of words and nearness on the train split of a corpus and says how good it is there.
 
     Args:
@@ -29,7 +31,10 @@ def calibrate_on(corpus: str, out: Path, data: Path | None, encoders: Sequence[s
         out: Where the judge goes, `.joblib`.
         data: Directory of the corpora; None takes that of the settings.
         encoders: Sentence encoders whose vectors the judge sees; what they encode is kept beside the weights.
+        adapters: Folders of adapters whose word the judge weighs; what they say is kept there too.
     """
+    from finetune.adapter_folder import metrics_of
+    from finetune.adapter_scores import AdapterScores, kept_in
     from finetune.corpora import data_directory, load
     from finetune.graded_judge import GradedJudge
     from finetune.hybrid_grader import HybridGrader
@@ -45,10 +50,17 @@ def calibrate_on(corpus: str, out: Path, data: Path | None, encoders: Sequence[s
             name: Vectors(encoder(name, settings), settings.models_dir.parent / "vectors" / f"{name}.npz")
             for name in encoders
         }
+        told = AdapterScores(adapters, settings, kept_in(settings)) if adapters else None
     except (ValueError, EngineError) as error:
         raise typer.BadParameter(str(error)) from None
-    hybrid = HybridGrader(f"hybrid-{corpus}-1", encoders, vectors)
-    card = fitted(hybrid, corpus, train).card | {"cross_validation": hybrid.validated, "encoders": list(encoders)}
+    hybrid = HybridGrader(f"hybrid-{corpus}-1", encoders, vectors, [path.resolve() for path in adapters], told)
+    try:
+        judge = fitted(hybrid, corpus, train)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    card = judge.card | {"cross_validation": hybrid.validated, "encoders": list(encoders)}
+    if adapters:
+        card["adapters"] = {path.name: metrics_of(path).get("adapter_sha256") for path in adapters}
     GradedJudge(hybrid, card).save(out)
     for name, value in hybrid.validated["members"].items():
         typer.echo(f"{name} alone: macro_f1 {value}")

@@ -27,6 +27,13 @@ def prepare(
         float, typer.Option("--validation", help="Part of each source's questions held out, in (0, 1).")
     ] = 0.15,
     seed: Annotated[int, typer.Option("--seed", help="Of the draw of those questions.")] = 0,
+    part: Annotated[
+        int,
+        typer.Option(
+            "--part",
+            help="Which part of that size is held out, from 0: with .2, parts 0 to 4 hold out each question once.",
+        ),
+    ] = 0,
     data: Annotated[
         Path | None, typer.Option("--data", help="Directory of the corpora; else `datasets` in VIVA_SHARED_DIR.")
     ] = None,
@@ -41,10 +48,10 @@ def prepare(
     try:
         directory = data_directory(settings, data) if set(names) & set(CORPORA) else None
         found = preparing.gather(names, directory, settings.banks_dir, own or (), _columns(columns))
-        split = preparing.prepare(found, validation, seed)
+        split = preparing.prepare(found, validation, seed, part)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    made = preparing.write(out, found, split, validation, seed)
+    made = preparing.write(out, found, split, validation, seed, part)
     for name, counts in made["splits"].items():
         labels = ", ".join(f"{counts['labels'][label]} {label}" for label in LABELS)
         typer.echo(f"{name}: {counts['rows']} rows of {counts['questions']} questions ({labels})")

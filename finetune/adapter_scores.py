@@ -1,0 +1,129 @@
+"""What adapters say of answers, as the hybrid grader sees it: while it is fitted, only of questions they never met.
+
+Adapters that were trained on the parts of one split (`viva-finetune prepare --part`) have, for each question, one that
+was held from it; its word on that question is worth what its word on a new one will be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finetune import adapter_folder
+from finetune.pair_features import Pair
+from finetune.training_data import question_hash
+
+if TYPE_CHECKING:
+    from workbench.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LEAST = 1e-4
+"""Lowest probability told: beyond it an adapter is only vain."""
+
+_AT_ONCE = 256
+
+
+class AdapterScores:
+    """Mean log-probabilities of the labels by several adapters, each asked once about an answer.
+
+    Args:
+        folders: Of the adapters, trained for `verdict`.
+        settings: Where the weights of their bases are.
+        directory: Where what they said is kept between runs, a file for each adapter; None keeps it in memory only.
+
+    Raises:
+        AdapterError: A folder holds no adapter.
+    """
+
+    def __init__(self, folders: Sequence[Path], settings: Settings, directory: Path | None = None) -> None:
+        self._asked = [_Asked(folder, settings, directory) for folder in folders]
+
+    def log_probabilities(self, pairs: Sequence[Pair], *, held_out: bool) -> NDArray[np.float64]:
+        """(n_pairs, 3), in the order of `LABELS`.
+
+        Args:
+            pairs: The answers.
+            held_out: Whether to ask only adapters that were not trained on a question; else all are asked.
+
+        Raises:
+            ValueError: All were trained on some question.
+        """
+        hashes = [question_hash(pair) for pair in pairs]
+        total, count = np.zeros((len(pairs), 3)), np.zeros(len(pairs))
+        for one in self._asked:
+            rows = [i for i, key in enumerate(hashes) if not (held_out and key in one.met)]
+            if rows:
+                total[rows] += one.log_probabilities([pairs[i] for i in rows])
+                count[rows] += 1
+        if (count == 0).any():
+            met = pairs[int(np.argmin(count))].question
+            raise ValueError(
+                f"every adapter was trained on {met[:60]!r}: what they say of it is no guide to new questions; train "
+                "one on each part of a split (`viva-finetune prepare --validation .2 --part 0` to 4) and give all"
+            )
+        return total / count[:, None]
+
+
+class _Asked:
+    """One adapter, loaded when it is first asked what it has not said yet."""
+
+    def __init__(self, folder: Path, settings: Settings, directory: Path | None) -> None:
+        from finetune.adapter_judge import read_adapter
+
+        _, metrics = read_adapter(folder)
+        questions = json.loads((folder / adapter_folder.DATA).read_text(encoding="utf-8")).get("questions", {})
+        self.met = frozenset(questions.get("train", ()))
+        self._folder, self._settings = folder, settings
+        self._file = directory / f"{str(metrics['adapter_sha256'])[:16]}.npz" if directory else None
+        self._said: dict[bytes, NDArray[np.float32]] = {}
+        self._grader: Any = None
+        if self._file is not None and self._file.is_file():
+            with np.load(self._file) as kept:
+                self._said = dict(zip((bytes(key) for key in kept["keys"]), kept["said"], strict=True))
+
+    def log_probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        """(n_pairs, 3)."""
+        keys = [pair_hash(pair) for pair in pairs]
+        new = list({key: i for i, key in enumerate(keys) if key not in self._said}.items())
+        for start in range(0, len(new), _AT_ONCE):
+            piece = new[start : start + _AT_ONCE]
+            chances = self._probabilities([pairs[i] for _, i in piece])
+            logs = np.log(np.maximum(chances, _LEAST)).astype(np.float32)
+            self._said.update(zip((key for key, _ in piece), logs, strict=True))
+            if len(new) > 1:  # a corpus, not a candidate's answer
+                self._keep()
+        return np.array([self._said[key] for key in keys], np.float64)
+
+    def _probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        if self._grader is None:
+            from finetune.adapter_judge import verdict_grader
+
+            self._grader = verdict_grader(self._folder, self._settings)
+        return np.asarray(self._grader.probabilities(pairs))
+
+    def _keep(self) -> None:
+        if self._file is None:
+            return
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        keys = np.array([np.frombuffer(key, np.uint8) for key in self._said])
+        draft = self._file.with_suffix(".draft.npz")
+        np.savez(draft, keys=keys, said=np.stack(list(self._said.values())))
+        draft.replace(self._file)
+
+
+def kept_in(settings: Settings) -> Path:
+    """Where what adapters said of corpora is kept: beside the weights."""
+    return settings.models_dir.parent / "adapter-scores"
+
+
+def pair_hash(pair: Pair) -> bytes:
+    """SHA-256 of all that an adapter reads of a pair."""
+    return hashlib.sha256(json.dumps([pair.question, *pair.references, pair.answer]).encode()).digest()

@@ -1,0 +1,140 @@
+"""The head that compares: what it takes for reference and answer, and that what it trains is kept and judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from finetune.adapter_judge import adapter_judge, load_adapter, verdict_grader
+from finetune.adapter_scores import AdapterScores
+from finetune.config import load_recipe
+from finetune.hybrid_grader import HybridGrader
+from finetune.members import members_for
+from finetune.pair_features import Pair
+from finetune.prepare import Gathered, prepare, read_prepared, write
+from finetune.references import as_marked
+from finetune.sides import SidesClassifier
+from finetune.train import train
+from finetune.vectors import Vectors
+from tests.small_corpus import many
+from tests.test_graders import embed, made_up
+from workbench.settings import Settings
+
+SETTINGS = Settings(_env_file=None)  # type: ignore[call-arg]
+SEPARATOR, PAD = 9, 0
+
+
+class Counting(nn.Module):
+    """An encoder whose state of a token is one-hot: a mean then tells which tokens it was made of."""
+
+    config = SimpleNamespace(hidden_size=16)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **unused: Any) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=nn.functional.one_hot(input_ids, 16).float())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        [1, 2, 3, SEPARATOR, 4, 5, SEPARATOR],  # as BERT writes it
+        [1, 2, 3, SEPARATOR, SEPARATOR, 4, 5, SEPARATOR],  # as MPNet does
+        [1, 2, 3, SEPARATOR, 4, 5, SEPARATOR, PAD, PAD],
+    ],
+)
+def test_a_side_is_its_own_words_without_marks_and_padding(row: list[int]) -> None:
+    model = SidesClassifier(Counting(), SEPARATOR, 3).eval()
+    seen: list[torch.Tensor] = []
+    model.classifier.register_forward_hook(lambda module, given, result: seen.append(given[0]))
+    ids = torch.tensor([row])
+    model(ids, (ids != PAD).long())
+    right, said, apart, product = seen[0][0].view(4, 16)
+    assert right.nonzero().flatten().tolist() == [2, 3] and said.nonzero().flatten().tolist() == [4, 5]
+    assert torch.equal(apart, (right - said).abs()) and not product.any()
+    assert float(right.norm()) == pytest.approx(4.0)  # the root of the 16 dimensions
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Path], Path]]:
+    """Two adapters on the two halves of the questions, and the rows of the first."""
+    folders = []
+    for part in (0, 1):
+        rows, out = tmp_path_factory.mktemp("rows"), tmp_path_factory.mktemp("adapters") / f"part{part}"
+        found = Gathered(records=many())
+        write(rows, found, prepare(found, 0.5, 0, part), 0.5, 0, part)
+        recipe = load_recipe("cpu-encoder").changed(
+            base="tiny-encoder", max_steps=2, batch_rows=4, eval_every=1, save_every=1, device="cpu"
+        )
+        train(recipe, rows, out, SETTINGS.models_dir)
+        folders.append(out)
+    yield folders, rows
+
+
+@pytest.mark.weights
+def test_the_trained_head_is_kept_and_judged_by(adapters: tuple[list[Path], Path]) -> None:
+    folders, rows = adapters
+    loaded = load_adapter(folders[1], SETTINGS.models_dir, "cpu")
+    assert isinstance(loaded.model.base_model.model, SidesClassifier)
+    marked = as_marked(read_prepared(rows / "validation.jsonl")[0])
+    mark = adapter_judge(folders[1], SETTINGS).judge(marked.question, marked.text)
+    pair = Pair(marked.question.stem, (marked.question.model_answer,), marked.text)
+    chances = verdict_grader(folders[1], SETTINGS).probabilities([pair])[0]
+    assert mark.confidence == pytest.approx(chances.max(), abs=1e-3)
+
+
+@pytest.mark.weights
+def test_while_a_hybrid_is_fitted_an_adapter_is_silent_on_questions_it_was_trained_on(
+    adapters: tuple[list[Path], Path], tmp_path: Path
+) -> None:
+    folders, rows = adapters
+    pairs = [Pair(r.question, r.references, r.answer) for r in read_prepared(rows / "train.jsonl")]
+    alone = [np.log(verdict_grader(folder, SETTINGS).probabilities(pairs)) for folder in folders]
+    both = AdapterScores(folders, SETTINGS, tmp_path)
+    # the rows are those that the second was trained on
+    np.testing.assert_allclose(both.log_probabilities(pairs, held_out=True), alone[0], atol=1e-3)
+    np.testing.assert_allclose(both.log_probabilities(pairs, held_out=False), np.mean(alone, axis=0), atol=1e-3)
+    with pytest.raises(ValueError, match="every adapter was trained on .*--part 0"):
+        AdapterScores(folders[1:], SETTINGS).log_probabilities(pairs, held_out=True)
+    again = AdapterScores(folders, SETTINGS, tmp_path)
+    for one in again._asked:  # noqa: SLF001 - what was kept is not asked again
+        one._probabilities = None  # type: ignore[assignment,method-assign]
+    np.testing.assert_allclose(again.log_probabilities(pairs, held_out=False), np.mean(alone, axis=0), atol=1e-3)
+
+
+class Knowing:
+    """Stands in for adapters that know the right answers to questions they never met."""
+
+    def __init__(self, right: dict[str, int]) -> None:
+        self.right = right
+        self.asked: list[bool] = []
+
+    def log_probabilities(self, pairs: list[Pair], *, held_out: bool) -> Any:
+        self.asked.append(held_out)
+        return np.log([np.full(3, 0.1) + 0.7 * np.eye(3)[self.right[pair.answer + pair.question]] for pair in pairs])
+
+
+def test_the_hybrid_weighs_what_adapters_say_and_asks_for_the_held_out_word_only_in_its_fit() -> None:
+    pairs, labels, groups = made_up(10, 3)
+    labels = [labels[(i * 7) % len(labels)] for i in range(len(labels))]  # what words cannot tell
+    names = ("correct", "partial", "incorrect")
+    knowing = Knowing({p.answer + p.question: names.index(v) for p, v in zip(pairs, labels, strict=True)})
+    hybrid = HybridGrader("x", ("minilm",), {"minilm": Vectors(embed)}, [Path("a")], knowing)  # type: ignore[arg-type]
+    hybrid.fit(pairs, labels, groups)
+    given = [names[int(k)] for k in hybrid.probabilities(pairs).argmax(axis=1)]
+    assert given == labels and knowing.asked == [True, False]
+    assert set(hybrid.validated["members"]) - set(members_for(("minilm",))) == {"adapters", "boosting, adapters"}
+    assert hybrid.validated["members"]["adapters"] == 1.0
+
+
+def test_a_hybrid_kept_before_there_were_adapters_still_judges() -> None:
+    hybrid = HybridGrader("x", ("minilm",), {"minilm": Vectors(embed)})
+    state = {key: value for key, value in hybrid.__getstate__().items() if key not in ("adapters", "_scores")}
+    old = HybridGrader.__new__(HybridGrader)
+    old.__setstate__(state)
+    assert old.adapters == () and old.encoders == ("minilm",)
