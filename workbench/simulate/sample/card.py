@@ -25,7 +25,7 @@ def card(facts: dict[str, Any]) -> str:
 is in it.
 
 **Where from.** `make sample`, seed {facts["seed"]}: the exam of this program asks the questions of two of its banks
-(cardiology; contract, England and Wales), planned candidates answer in the banks' wordings, the default judge marks
+(cardiology; tort, England and Wales), planned candidates answer in the banks' wordings, the default judge marks
 what was recognised. Of {len(facts["spoken"])} vivas ({spoken}) both sides were spoken by Piper and the candidate was
 heard by Whisper tiny.en; their sound is in `audio/` (Ogg Opus, left candidate, right examiner). In the others lengths
 follow letters and punctuation, and words are misheard as Whisper was measured to mishear them

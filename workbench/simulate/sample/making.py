@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ def make(
     settings = Settings()
     candidates = people(seed, n_each)
     spoken = _to_be_spoken(candidates, n_spoken)
+    for old in (folder / "audio").glob("*.ogg"):
+        old.unlink()
     sittings = sit_all(seed, candidates, settings, judge, folder / "audio", spoken, on_viva)
     made = of_source(MadeSource([sat.viva for sat in sittings]))
     truth = pd.DataFrame([row for sat in sittings for row in sat.truth])
@@ -162,7 +165,7 @@ def confusions_file() -> Path:
 def _in_turn(candidates: list[Person]) -> list[Person]:
     """The areas in turn, so that each is spread over all days."""
     by_area = [[person for person in candidates if person.area == area] for _, area in AREAS]
-    return [person for together in zip(*by_area, strict=True) for person in together]
+    return [person for together in zip_longest(*by_area) for person in together if person is not None]
 
 
 def _to_be_spoken(candidates: list[Person], n: int) -> set[str]:

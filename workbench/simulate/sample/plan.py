@@ -18,10 +18,10 @@ from workbench.exam.grading import points_of, verdict_of
 from workbench.exam.items import Area, KeyPoint, Question
 from workbench.exam.model import Verdict
 
-AREAS = (("medical", "cardiology"), ("law", "contract"))
+AREAS = (("medical", "cardiology"), ("law", "tort"))
 """The two areas whose questions are asked."""
 
-ABILITY_SD = 1.5
+ABILITY_SD = 1.9
 DIFFICULTY_STEP = 0.45
 """Logits between two grades of the author's difficulty (1 to 5)."""
 
@@ -43,7 +43,7 @@ GROUPS = ("steady", "hurried")
 
 BIASED_AGAINST = "hurried"
 PACE = {"steady": 1.0, "hurried": 1.3}
-WORD_ERROR_RATE = {"steady": 0.05, "hurried": 0.14}
+WORD_ERROR_RATE = {"steady": 0.04, "hurried": 0.12}
 """Word error rates the simulated recogniser is set to."""
 
 KNOWS_NOTHING = "I would have to guess here, perhaps it depends on the situation."
@@ -154,7 +154,7 @@ def probability(person: Person, item: ItemTruth, key_point_id: str) -> float:
         return 0.5
     logit = person.ability - item.difficulty - item.points[key_point_id]
     if item.fault == "reversed":
-        logit = -person.ability - item.difficulty
+        logit = -0.6 * person.ability - item.difficulty
     if item.fault == "biased" and person.group == BIASED_AGAINST:
         logit -= BIAS
     return 1.0 / (1.0 + math.exp(-logit))
