@@ -175,6 +175,9 @@ def serve_environment(serving: Serving, own: Mapping[str, str], api_key: str | N
         env["VLLM_API_KEY"] = api_key
     may_change = serving.host in LOOPBACK or api_key is not None
     env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True" if may_change else "False"
+    if serving.on_cpu:
+        # after five minutes vLLM takes its worker for dead; on a busy CPU it may only be waiting its turn
+        env.setdefault("VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS", "1800")
     if serving.on_cpu and "OMP_NUM_THREADS" in env:
         env.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")  # else vLLM takes every core there is
     return env
