@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from workbench.bench.transcripts import WORDS_PER_TURN, fill, measure
 from workbench.settings import Settings
 from workbench.transcripts import load
+
+
+def test_copies_of_vivas_are_whole_vivas_under_ids_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("workbench.bench.transcripts.AT_ONCE", 2)
+    found = load(fill(tmp_path, 5, seed=1))
+    assert list(found.sessions.session_id) == [f"sess_{place:06d}" for place in (0, 2, 4, 1, 3)]
+    assert found.sessions.candidate_id.is_unique and len(found.marks) == len(found.items) == 5 * 12
+    counted = found.words.groupby("session_id").size()
+    assert len(counted) == 5 and (counted == 12 * WORDS_PER_TURN).all()
+    joined = found.words.merge(found.turns, on=["session_id", "turn_index"], suffixes=("", "_turn"))
+    assert (joined.start_s >= joined.start_s_turn).all() and len(joined) == len(found.words)
 
 
 def test_a_store_is_filled_with_whole_vivas_whose_names_are_taken_out(tmp_path: Path):

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from workbench.exam.bank import load_banks
 from workbench.settings import Settings
@@ -30,8 +30,8 @@ from workbench.store.tables import Answers, Evaluations, Results, Sessions, Turn
 WORDS_PER_TURN = 17
 """Twelve answers of 17 words: some 200 words a viva."""
 
-AT_ONCE = 200
-"""Vivas inserted in one transaction."""
+AT_ONCE = 250
+"""Vivas that are made; further ones are their copies under other ids, by the database itself."""
 
 
 def measure(
@@ -74,20 +74,44 @@ def fill(folder: Path, n: int, seed: int) -> str:
     engine = open_engine(url)
     epoch = datetime(2026, 1, 1, tzinfo=UTC)
     turn_id = 0
+    n_made = min(n, AT_ONCE)
     try:
-        for first in range(0, n, AT_ONCE):
-            rows: dict[Any, list[dict[str, Any]]] = {
-                table: [] for table in (Users, Sessions, Turns, Words, Answers, Evaluations, Results)
-            }
-            for number in range(first, min(n, first + AT_ONCE)):
-                turn_id = _viva(rows, number, turn_id, bank_id, epoch, questions, vocabulary, random)
+        rows: dict[Any, list[dict[str, Any]]] = {
+            table: [] for table in (Users, Sessions, Turns, Words, Answers, Evaluations, Results)
+        }
+        for number in range(n_made):
+            turn_id = _viva(rows, number, turn_id, bank_id, epoch, questions, vocabulary, random)
+        with engine.connect().execution_options(**WRITE) as connection, connection.begin():
+            for table, values in rows.items():
+                connection.execute(insert(table), values)
+        for first in range(n_made, n, n_made):
             with engine.connect().execution_options(**WRITE) as connection, connection.begin():
-                for table, values in rows.items():
-                    connection.execute(insert(table), values)
+                _copy(connection, min(n_made, n - first), first, turn_id // n_made, turn_id * (first // n_made))
     finally:
         engine.dispose()
         store.close()
     return url
+
+
+def _copy(connection: Connection, n: int, by_sessions: int, turns_each: int, by_turns: int) -> None:
+    """Copies the first `n` vivas under ids that many higher."""
+    session_id = f"printf('sess_%06d', CAST(substr({{}}, 6) AS INTEGER) + {by_sessions})"
+    of_session = {"session_id": session_id.format("session_id")}
+    ended = f"session_id < 'sess_{n:06d}'"
+    copied: tuple[tuple[Any, dict[str, str], str], ...] = (
+        (Users, {"id": f"id + {by_sessions}", "pseudonym": f"printf('c-%08d', id - 1 + {by_sessions})"}, f"id <= {n}"),
+        (Sessions, {"id": session_id.format("id"), "user_id": f"user_id + {by_sessions}"}, f"user_id <= {n}"),
+        (Turns, {"id": f"id + {by_turns}", **of_session}, f"id <= {n * turns_each}"),
+        (Words, {"id": "NULL", "turn_id": f"turn_id + {by_turns}"}, f"turn_id <= {n * turns_each}"),
+        (Answers, {"id": "NULL", **of_session}, ended),
+        (Evaluations, {"id": "NULL", **of_session}, ended),
+        (Results, of_session, ended),
+    )
+    for table, changed, which in copied:
+        names = [column.name for column in table.__table__.columns]
+        values = ", ".join(changed.get(name, name) for name in names)
+        name = table.__tablename__
+        connection.exec_driver_sql(f"INSERT INTO {name} ({', '.join(names)}) SELECT {values} FROM {name} WHERE {which}")
 
 
 def _viva(
