@@ -15,7 +15,7 @@ def summary(transcripts: Transcripts) -> pd.DataFrame:
     Returns:
         The columns of `sessions` and: `n_turns`, `n_words` (recognised words of the candidate), `n_interrupted`
         (examiner's turns cut short), `candidate_s` and `examiner_s` (seconds spoken), `examiner_share` (of the seconds
-        spoken; missing where nothing was), `n_marks`, `n_corrected` (questions a human marked).
+        spoken; missing where nothing was), `n_marks`, `n_corrected` (questions for which a human's mark counts).
     """
     sessions = transcripts.sessions.set_index("session_id")
     turns = transcripts.turns
@@ -29,7 +29,7 @@ def summary(transcripts: Transcripts) -> pd.DataFrame:
             "candidate_s": lengths[~lengths["examiner"]].groupby("session_id", sort=False)["length_s"].sum(),
             "n_words": transcripts.words.query("speaker == 'candidate'").groupby("session_id", sort=False).size(),
             "n_marks": transcripts.marks.groupby("session_id", sort=False).size(),
-            "n_corrected": transcripts.marks.query("rater_kind == 'human'")
+            "n_corrected": transcripts.marks.query("rater_kind == 'human' and counts")
             .groupby("session_id", sort=False)["item_index"]
             .nunique(),
         }
