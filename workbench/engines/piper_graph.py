@@ -116,6 +116,10 @@ def load(model_path: Path, threads: int) -> SplitVoice:
     options.inter_op_num_threads = 1
     # Threads that spin between calls take the processor from the recogniser and the language model.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Every phrase has another length: what is kept for one fits no other, and grows. Without it the same phrases take
+    # as long, and 80 MB less.
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
 
     def session(part: Any) -> Any:
         return onnxruntime.InferenceSession(part.SerializeToString(), options, providers=["CPUExecutionProvider"])
