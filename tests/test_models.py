@@ -260,7 +260,8 @@ def test_a_conversion_runs_after_the_check_and_its_directory_is_what_is_found(
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(models.ModelError, match="no weights are called 'whisper'; known: whisper-tiny.en, whisper-base, smollm2"):
+    known = "whisper-tiny.en, whisper-base, smollm2"
+    with pytest.raises(models.ModelError, match=f"no weights are called 'whisper'; known: {known}"):
         models.pull(["whisper"], tmp_path)
 
 

@@ -37,8 +37,8 @@ CONTEXT_TOKENS = 2048
 """Longest prompt with its reply, a second of reading on one core; the model was trained on 8192."""
 
 MAX_KEPT_CHARS = 10_000
-"""Text of all beginnings whose state every lane keeps: some 2500 tokens at 138 KB each, 350 MB a lane. CTranslate2 never
-forgets one, so what comes later is not kept. The exam's own beginnings are half as long."""
+"""Text of all beginnings whose state every lane keeps: some 2500 tokens at 138 KB each, 350 MB a lane. CTranslate2
+never forgets one, so what comes later is not kept. The exam's own beginnings are half as long."""
 
 REPETITION_PENALTY = 1.1
 """Without it a model of this size repeats its own sentence until the token limit."""
