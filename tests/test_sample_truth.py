@@ -13,7 +13,7 @@ import pytest
 from workbench.statistics import dif, items, rasch, raters, recognition
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
-AREAS = ("cardiology", "contract")
+AREAS = ("cardiology", "tort")
 
 pytestmark = pytest.mark.skipif(not (SAMPLE / "truth.json").is_file(), reason="no data/sample: make sample makes it")
 

@@ -158,7 +158,7 @@ def test_the_command_is_printed_where_vllm_is_not_installed(tiny: Tiny, tmp_path
     assert done.exit_code == 0 and "-m vllm.entrypoints.openai.api_server --model" in done.output, done.output
     done = runner.invoke(app, given)
     assert done.exit_code == 1 and "vLLM is not installed in" in done.output and "make vllm" in done.output
-    done = runner.invoke(app, [*given[:2], "mine"])
+    done = runner.invoke(app, [*given[:2], "mine", "--print"])
     assert done.exit_code == 2 and "'mine': give NAME=FOLDER, each name once" in done.output
 
 
