@@ -36,5 +36,4 @@ def test_holes_in_the_heap_are_given_back() -> None:
 
 def test_without_glibc_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_glibc", lambda: None)
-    memory.share_heaps()
     memory.give_back()

@@ -15,13 +15,6 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-_ARENA_MAX = -8
-"""`M_ARENA_MAX` of glibc's malloc.h."""
-
-ARENAS = 2
-"""Heaps threads share: one for each of two cores. glibc would make eight a core, each with holes of its own."""
-
-
 KERNELS = "16"
 """Compiled kernels kept. Few lengths of sound come twice, and compiling one takes a hundredth of the time of using it:
 with 1024, 16 or none kept the same 140 clips were encoded equally fast, to within the noise of the machine."""
@@ -30,13 +23,6 @@ with 1024, 16 or none kept the same 140 clips were encoded equally fast, to with
 def keep_few_kernels() -> None:
     """Bounds what oneDNN keeps; works before the first clip is encoded. A setting of the user's own holds."""
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
-
-
-def share_heaps() -> None:
-    """Has all threads share a few heaps; works before they are started, and does nothing without glibc."""
-    libc = _glibc()
-    if libc is not None:
-        libc.mallopt(_ARENA_MAX, ARENAS)
 
 
 def give_back() -> None:
@@ -50,4 +36,4 @@ def _glibc() -> Any:
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "malloc_trim") and hasattr(libc, "mallopt") else None
+    return libc if hasattr(libc, "malloc_trim") else None

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from workbench import memory
 from workbench.settings import Settings, get_settings
 
 log = logging.getLogger(__name__)
@@ -215,7 +214,6 @@ def serve(settings: Settings) -> None:
     """Serves until interrupted, and prints the address."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    memory.share_heaps()
     started = time.monotonic()
     print("Loading the models ...", flush=True)
     running = launch(settings)
