@@ -121,6 +121,8 @@ def load_model(base: Base, tokenizer: Any, recipe: Recipe, device: torch.device)
         more = {"quantization_config": _four_bits(device), "device_map": {"": 0}}
     try:
         if base.kind == "causal":
+            if device.type == "cpu":  # there the backward pass of the fused attention is slow
+                more["attn_implementation"] = "eager"
             model = AutoModelForCausalLM.from_pretrained(base.source, dtype=dtype, **more)
         else:
             # the head is drawn here; with a fixed seed it is the same when training is resumed

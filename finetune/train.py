@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 LOWEST_RATE = 0.1
 """Where the cosine ends, as a part of the highest learning rate."""
 
+LEFT_OUT_IN_A_ROW = 5
+"""Steps without a usable gradient, one after the other, after which training ends."""
+
 LABELS = {"verdict": tuple(VERDICT_LABELS.values()), "key_point": tuple(KEY_POINT_LABELS.values())}
 """What a causal model says for each of `OUTCOMES`."""
 
@@ -61,6 +64,7 @@ class Progress:
         best_step: After which step it was reached.
         worse: Validations since the highest macro-F1 was first reached.
         losses: Of every step.
+        left_out: Steps whose gradient was no number, and which changed nothing.
         evals: Figures of every validation, with `step`.
         seconds: Spent in training, over all resumptions.
     """
@@ -71,6 +75,7 @@ class Progress:
     best_step: int = 0
     worse: int = 0
     losses: list[float] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
     evals: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -248,7 +253,8 @@ class _Learner:
             "validation": reached[-1] if reached else {},
             "base_validation": progress.evals[0] if progress.evals else {},
             "evals": progress.evals,
-            "losses": progress.losses,
+            "losses": [loss if math.isfinite(loss) else None for loss in progress.losses],
+            "steps_left_out": progress.left_out,
             "seconds": round(progress.seconds, 1),
             "trained_weights": sum(parameter.numel() for parameter in self._parameters),
             "device": torch.cuda.get_device_name() if self._device.type == "cuda" else "cpu",
@@ -277,13 +283,18 @@ class _Learner:
             loss.backward()
             total += float(loss.detach())
             n_tokens += sum(len(example.input_ids) for example in examples)
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"the loss of step {step + 1} is {total}; lower learning_rate={recipe.learning_rate:g}, or set dtype: "
-                "float32, and start anew"
-            )
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, recipe.clip))
-        self._optimizer.step()
+        if math.isfinite(total) and math.isfinite(norm):
+            self._optimizer.step()
+        else:  # taken, it would turn every weight into no number
+            self.progress.left_out.append(step + 1)
+            log.warning("step %d left out: its loss is %g, its gradient's length %g", step + 1, total, norm)
+            if self.progress.left_out[-LEFT_OUT_IN_A_ROW:] == list(range(step + 2 - LEFT_OUT_IN_A_ROW, step + 2)):
+                raise TrainingError(
+                    f"the loss of step {step + 1} is {total}, the length of its gradient {norm}, and the "
+                    f"{LEFT_OUT_IN_A_ROW - 1} steps before were no better; lower learning_rate="
+                    f"{recipe.learning_rate:g}, or set dtype: float32, and start anew"
+                )
         self.progress.step = step + 1
         self.progress.losses.append(total)
         figures = {"loss": total, "learning_rate": rate, "gradient_norm": norm, "tokens": float(n_tokens)}

@@ -16,8 +16,8 @@ from workbench.api_access import Access
 from workbench.exam.bank import load_banks
 from workbench.exam.items import Bank
 from workbench.exam.model import Evaluation, KeyPointEvidence
+from workbench.ports import free_port
 from workbench.realtime.tickets import Tickets
-from workbench.serve import free_port
 from workbench.settings import Settings
 from workbench.store.logins import Logins
 from workbench.store.repository import Store
@@ -52,7 +52,7 @@ def serving_educators(
         store, banks, settings, tickets.open_report, logins=access.logins, verify_reader_token=tickets.open_reader
     )
     page = build_page(settings, banks, lambda request, grants: tickets.mint_ticket(grants))
-    port = free_port("127.0.0.1")
+    port = free_port()
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:

@@ -17,12 +17,13 @@ from starlette.routing import Route
 
 from tests.scripted_engines import Vocabulary, scripted_engines
 from workbench.exam.bank import load_banks
+from workbench.ports import free_port
 from workbench.realtime.server import RealtimeServer
 from workbench.realtime.services import Services
 from workbench.realtime.speaker import PhraseCache
 from workbench.realtime.tickets import Tickets
 from workbench.settings import Settings, get_settings
-from workbench.simulate.local_server import LocalServer, free_port
+from workbench.simulate.local_server import LocalServer
 from workbench.store.repository import Store
 
 

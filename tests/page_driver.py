@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.scripted_server import ScriptedServer
 from tests.small_bank import BANK
-from workbench.serve import free_port
+from workbench.ports import free_port
 from workbench.settings import Settings
 from workbench.web import build_page, static_routes
 
@@ -28,7 +28,7 @@ def serving(server: ScriptedServer, root_path: str | None = None) -> Iterator[st
     """The page with the scripted socket on one port; yields its address."""
     settings = Settings(_env_file=None)
     page = build_page(settings, {BANK.discipline: BANK}, server.mint_ticket)
-    port = free_port("127.0.0.1")
+    port = free_port()
     page.launch(
         server_name="127.0.0.1",
         server_port=port,

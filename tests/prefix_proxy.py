@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from workbench.serve import free_port
+from workbench.ports import free_port
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "content-encoding"}
 
@@ -67,7 +67,7 @@ def _app(prefix: str, upstream: str) -> Starlette:
 @contextmanager
 def behind_prefix(prefix: str, upstream: str) -> Iterator[str]:
     """Runs the proxy; yields the address the upstream server is found at through it."""
-    port = free_port("127.0.0.1")
+    port = free_port()
     server = uvicorn.Server(uvicorn.Config(_app(prefix, upstream), host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

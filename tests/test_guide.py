@@ -35,7 +35,7 @@ from tests.small_corpus import many
 from tests.torch_server import environment
 from workbench.exam.bank import load_banks
 from workbench.judging.registry import make_judge
-from workbench.serve import free_port
+from workbench.ports import free_port
 from workbench.settings import Settings, get_settings
 
 pytestmark = [pytest.mark.vllm, pytest.mark.weights, pytest.mark.timeout(900)]
@@ -88,7 +88,7 @@ class Walk:
 
 @pytest.fixture
 def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
-    settings, port = settings_with_store(tmp_path), free_port("127.0.0.1")
+    settings, port = settings_with_store(tmp_path), free_port()
     recipe = load_recipe("smoke")
     base = bases.find_base("tiny-llama", "causal", settings.models_dir)
     tokenizer = bases.load_tokenizer(base, settings.models_dir)

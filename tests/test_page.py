@@ -85,8 +85,14 @@ def test_what_was_chosen_reaches_the_socket_with_a_ticket(candidate: Candidate, 
     page.fill("#viva-choose textarea, #viva-choose input[type=text]:not([role=listbox])", "Ada Example")
     page.check("#viva-mode input[value=exam]")
     page.click("#viva-accommodations button")
-    page.locator("#viva-accommodations input[type=number]").fill("1.5")
-    page.locator("#viva-accommodations input[type=number]").press("Tab")
+    extra_time = page.locator("#viva-accommodations input[type=number]")
+
+    def shown_by_the_slider() -> bool:  # what is typed while the section still opens is not taken
+        extra_time.fill("1.5")
+        extra_time.press("Tab")
+        return page.locator("#viva-accommodations input[type=range]").input_value() == "1.5"
+
+    candidate.until(shown_by_the_slider)
     candidate.start()
     options = candidate.until(lambda: server.visits and server.visit.options)
     expected = {"discipline": "medical", "candidate": "Ada Example", "mode": "exam", "extra_time": 1.5}

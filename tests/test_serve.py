@@ -45,7 +45,7 @@ from tests.torch_server import FORGOTTEN, MISREAD, environment
 from workbench.engines.base import EngineError
 from workbench.exam.bank import load_banks
 from workbench.judging.registry import make_judge
-from workbench.serve import free_port
+from workbench.ports import free_port
 from workbench.settings import Settings, get_settings
 
 pytestmark = pytest.mark.weights
@@ -77,7 +77,7 @@ def url(tiny: Tiny, venv: Path) -> Iterator[str]:
     """A server that serves the adapter as `mine`, and wrongly under two other names."""
     python, on_cpu = find_python(venv)
     named = {"mine": tiny.folder, FORGOTTEN: tiny.folder, MISREAD: tiny.folder}
-    serving = serving_of(named, tiny.models_dir, on_cpu=on_cpu, port=free_port("127.0.0.1"))
+    serving = serving_of(named, tiny.models_dir, on_cpu=on_cpu, port=free_port())
     command, env = serve_command(serving, python), serve_environment(serving, os.environ)
     server = VllmServer(command, env, serving.url, tiny.folder.parent / "server.log")
     server.start()
@@ -167,7 +167,7 @@ def test_the_command_is_printed_where_vllm_is_not_installed(tiny: Tiny, tmp_path
 
 def test_a_server_that_dies_while_starting_says_why(tiny: Tiny, venv: Path, tmp_path: Path) -> None:
     python, _ = find_python(venv)
-    serving = serving_of({"mine": tiny.folder}, tiny.models_dir, on_cpu=True, port=free_port("127.0.0.1"))
+    serving = serving_of({"mine": tiny.folder}, tiny.models_dir, on_cpu=True, port=free_port())
     command = serve_command(serving, python)
     command[command.index("--max-lora-rank") + 1] = "1"
     server = VllmServer(command, os.environ, serving.url, tmp_path / "log")
@@ -206,7 +206,7 @@ def test_a_signal_is_passed_on_and_nothing_is_left_behind(tmp_path: Path) -> Non
 def test_serve_runs_until_it_is_told_to_stop(
     tiny: Tiny, venv: Path, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port, seen = free_port("127.0.0.1"), []
+    port, seen = free_port(), []
 
     def told(seconds: float) -> None:
         """What it does while it serves is to sleep."""

@@ -19,9 +19,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.scripted_engines import Vocabulary
 from tests.test_conversation import make_services
 from workbench.audio import to_pcm16
+from workbench.ports import free_port
 from workbench.realtime.protocol import MAX_EVENT_BYTES
 from workbench.realtime.server import RealtimeServer
-from workbench.serve import free_port
 from workbench.settings import Settings
 
 READY = {"area": "cardiology", "candidate": "Ada", "consent": True, "seed": 1}
@@ -73,7 +73,7 @@ class Running:
 async def running(settings: Settings, **changes: Any) -> AsyncIterator[Running]:
     settings = settings.model_copy(update=changes)
     server = RealtimeServer(make_services(settings, Vocabulary()))
-    port = free_port("127.0.0.1")
+    port = free_port()
     app = Starlette(routes=server.routes())
     web = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", ws_max_size=2**24))
     task = asyncio.create_task(web.serve())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from finetune import adapter_folder, bases
@@ -262,8 +264,29 @@ def test_when_memory_runs_out_the_run_says_what_to_change(
 
 def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "row_losses", lambda *args: torch.full((4,), float("nan"), requires_grad=True))
-    with pytest.raises(TrainingError, match="the loss of step 1 is nan; lower learning_rate=0.02"):
+    with pytest.raises(TrainingError, match="the loss of step 5 is nan.*the 4 steps before.*lower learning_rate=0.02"):
         train(load_recipe("smoke"), data, tmp_path / "run", MODELS)
+
+
+@pytest.mark.parametrize("spoilt", ["loss", "gradient"])
+def test_a_step_without_a_usable_gradient_is_left_out(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    calls, honest = [], training.row_losses
+
+    def losses(*args: Any) -> torch.Tensor:
+        calls.append(1)
+        found = honest(*args)
+        if len(calls) != 3:
+            return found
+        # the root's slope at nought is endless while its value is a number
+        return found * float("nan") if spoilt == "loss" else found + torch.sqrt(found * 0)
+
+    monkeypatch.setattr(training, "row_losses", losses)
+    metrics = train(load_recipe("smoke").changed(max_steps=6), data, tmp_path / "run", MODELS)
+    assert metrics["status"] == "finished" and metrics["steps_left_out"] == [3] and metrics["steps"] == 6
+    assert all(math.isfinite(loss) for step, loss in enumerate(metrics["losses"], start=1) if step != 3)
+    assert all(np.isfinite(value).all() for value in load_file(tmp_path / "run" / "adapter_model.safetensors").values())
 
 
 def test_the_learning_rate_rises_and_falls() -> None:

@@ -39,7 +39,7 @@ from tests.small_corpus import many
 from workbench.engines.base import EngineError
 from workbench.exam.bank import load_banks
 from workbench.judging.registry import make_judge
-from workbench.serve import free_port
+from workbench.ports import free_port
 from workbench.settings import Settings, get_settings
 
 pytestmark = [pytest.mark.vllm, pytest.mark.weights, pytest.mark.timeout(1200)]
@@ -75,7 +75,7 @@ def folder(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(folder: Path, python: Path) -> Iterator[str]:
     on_cpu = find_python()[1]
     named = {"mine": folder.parent / "exported"}
-    serving = serving_of(named, MODELS, on_cpu=on_cpu, port=free_port("127.0.0.1"), dtype="float32", max_tokens=2048)
+    serving = serving_of(named, MODELS, on_cpu=on_cpu, port=free_port(), dtype="float32", max_tokens=2048)
     command, env = serve_command(serving, python), serve_environment(serving, os.environ)
     server = VllmServer(command, env, serving.url, folder.parent / "vllm.log")
     server.start()

@@ -13,8 +13,9 @@ from typing import Any
 from tests.live_server import scripted_app
 from workbench.api_access import Access
 from workbench.judging.menu import JudgeMenu
+from workbench.ports import free_port
 from workbench.realtime.watching import watched
-from workbench.serve import free_port, served_routes
+from workbench.serve import served_routes
 from workbench.settings import Settings
 from workbench.store.banks_kept import LiveBanks
 from workbench.store.logins import Logins
@@ -70,7 +71,7 @@ def workbench_site(data_dir: Path, **settings: Any) -> Iterator[Site]:
         lambda request, grants: services.tickets.mint_ticket(grants),
         partial(read_link, services.store, banks, services.tickets.mint_report),
     )
-    port = free_port("127.0.0.1")
+    port = free_port()
     page.launch(
         server_name="127.0.0.1",
         server_port=port,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import socket
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from workbench.ports import free_port
 from workbench.settings import Settings, get_settings
 
 log = logging.getLogger(__name__)
@@ -77,13 +77,6 @@ def build_services(settings: Settings) -> Any:
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
         judge=shadowed(judge_call(judge), settings),
     )
-
-
-def free_port(host: str) -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((host if host != "0.0.0.0" else "127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def served_routes(services: Any, server: Any, logins: Any) -> list[Any]:

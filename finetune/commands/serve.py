@@ -310,7 +310,7 @@ def _served(
         serve_environment,
         serving_of,
     )
-    from workbench.serve import free_port
+    from workbench.ports import free_port
 
     name = next(iter(named))
     key = _key(settings)
@@ -328,9 +328,7 @@ def _served(
         yield there, about
         return
     python, on_cpu = find_python(venv or ENVIRONMENT)
-    serving = serving_of(
-        named, settings.models_dir, on_cpu=on_cpu, port=free_port("127.0.0.1"), dtype=_dtype(dtype, on_cpu)
-    )
+    serving = serving_of(named, settings.models_dir, on_cpu=on_cpu, port=free_port(), dtype=_dtype(dtype, on_cpu))
     command = serve_command(serving, python)
     about |= {"server_options": [_nowhere(word, serving.base) for word in command[3:]], "cpu_build": on_cpu}
     server = VllmServer(command, serve_environment(serving, _environ(), key), serving.url, settings.data_dir / LOG)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from workbench.ports import free_port
 
 START_TIMEOUT_S = 180.0
 
@@ -35,13 +36,6 @@ def realtime_url(url: str) -> str:
         raise ValueError(f"the address of a server starts with http://, https://, ws:// or wss://, got {url!r}")
     rest = rest.rstrip("/")
     return f"{schemes[scheme]}://{rest if rest.endswith('/v1/realtime') else rest + '/v1/realtime'}"
-
-
-def free_port() -> int:
-    """A port of the loopback interface nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class LocalServer:
