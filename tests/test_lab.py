@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 
 from workbench import lab
 from workbench.exam.bank import load_banks
+from workbench.ports import free_port
 from workbench.transcripts import Transcripts
 
 
@@ -37,6 +43,37 @@ def test_jupyterlab_starts_on_the_readme_of_the_notebooks() -> None:
     pytest.importorskip("jupyterlab")
     command = lab.command()
     assert command[1:3] == ["-m", "jupyterlab"] and command[-1].endswith("/README.md")
+
+
+def test_viva_lab_serves_the_notebooks_and_hands_its_other_options_on(tmp_path: Path) -> None:
+    pytest.importorskip("jupyterlab")
+    port = free_port()
+    words = ["--no-browser", f"--port={port}", "--allow-root", "--IdentityProvider.token=mine"]
+    log = (tmp_path / "lab.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench.cli", "lab", *words],
+        stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "token mine"}) as client:
+            for _ in range(120):
+                try:
+                    found = client.get("/api/contents").raise_for_status().json()
+                    break
+                except httpx.TransportError:
+                    assert process.poll() is None, (tmp_path / "lab.log").read_text()
+                    time.sleep(0.5)
+            names = {entry["name"] for entry in found["content"]}
+            assert "README.md" in names and sum(name.endswith(".ipynb") for name in names) == 8
+            assert (
+                client.get("/").headers["location"].startswith(lab.START) and client.get(lab.START).status_code == 200
+            )
+        assert httpx.get(f"http://127.0.0.1:{port}/api/contents").status_code == 403
+    finally:
+        process.terminate()
+        process.wait(20)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"http://127.0.0.1:{port}/api/contents")
 
 
 def test_stages_of_turns_that_were_cut_off_or_canned_are_left_out() -> None:

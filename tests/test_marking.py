@@ -78,6 +78,16 @@ def test_undo_goes_back_step_by_step_to_the_judges_mark_and_no_further(store: St
     assert [entry.action for entry in store.audit_log("s")][:2] == ["mark.restored", "mark.restored"]
 
 
+def test_where_the_judge_gave_no_mark_an_undo_says_that_there_is_none_to_go_back_to(store: Store):
+    new_session(store, session_id="s")
+    answer(store, "s", 1)
+    store.finish_session("s", completed=True)
+    store.override_mark("s", 1, actor="eve", reason="the judge was down", verdict="correct", points=9)
+    with pytest.raises(StoreError, match="the judge gave question 1 of s no mark .* override it again"):
+        store.undo_override("s", 1, actor="eve")
+    assert points(store, "s") == (9, "eve")
+
+
 def test_an_override_after_an_undo_can_be_undone_to_what_the_undo_brought_back(store: Store):
     sat(store, "s", 4)
     store.override_mark("s", 1, actor="eve", reason="a", points=6)

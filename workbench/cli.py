@@ -97,7 +97,7 @@ def _mount(name: str) -> None:
     if isinstance(group, typer.Typer):
         app.add_typer(group, name=name)
     elif callable(function):
-        app.command(name)(function)
+        app.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(function)
     else:
         raise TypeError(f"{full_name} holds neither a typer app named `app` nor a function named `{name}`")
 

@@ -124,6 +124,13 @@ def cite(notebook: str) -> str:
     return CITATION.format(version=version("viva-workbench"), notebook=notebook, data=data)
 
 
+START = "/lab/tree/README.md"
+"""Where JupyterLab opens."""
+
+SETTINGS_DIR = Path(__file__).with_name("lab_settings")
+"""Its settings: a README is shown as one reads it, and nobody is asked for news or updates."""
+
+
 def command() -> list[str]:
     """The command that starts JupyterLab on the notebooks' README.
 
@@ -134,8 +141,14 @@ def command() -> list[str]:
 
     if find_spec("jupyterlab") is None:
         raise LabError("JupyterLab is not installed: pip install 'viva-workbench[research]', or make install")
-    folder = checkout() / "notebooks"
-    return [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--LabApp.default_url=/lab/tree/README.md"]
+    return [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--notebook-dir={checkout() / 'notebooks'}",
+        f"--LabApp.app_settings_dir={SETTINGS_DIR}",
+        f"--LabApp.default_url={START}",
+    ]
 
 
 def _sample() -> Path:

@@ -101,6 +101,11 @@ class Marking(Archive):
         """
         with self._writing(session_id) as connection:
             standing = _standing(connection, session_id, number)
+            if len(standing) == 1 and standing[0].rater != JUDGE:
+                raise StoreError(
+                    f"the judge gave question {number} of {session_id} no mark that an undo could bring back; override"
+                    " it again"
+                )
             if len(standing) < 2 or standing[-1].rater == JUDGE:
                 raise StoreError(f"question {number} of {session_id} has no override to undo")
             back = standing[-2]
