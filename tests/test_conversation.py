@@ -256,6 +256,33 @@ async def test_a_cough_pauses_the_sentence_and_lets_it_go_on(settings: Settings)
         assert [d["response"]["status"] for d in candidate.of("response.done")] == ["completed"]
 
 
+async def test_what_happened_is_kept_as_events_without_a_word_of_it(settings: Settings) -> None:
+    async with viva(settings) as candidate:
+        await candidate.until_floor("examiner")
+        await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
+        noise = np.random.default_rng(0).normal(0, 0.3, int(0.25 * HZ)).astype(np.float32)
+        await candidate.sound(noise)
+        await candidate.sound(np.zeros(HZ, np.float32))
+        await candidate.hear_out()
+        await candidate.say("give aspirin, record an ecg and call the senior", silence_s=3.0)
+        await candidate.until(lambda: bool(candidate.of("viva.latency")))
+        await candidate.conversation.lose_client()
+        candidate.conversation.outbox.attach()
+        await candidate.conversation.come_back(playback=True, out_hz=HZ, in_hz=HZ)
+        store = candidate.conversation.services.store
+        kinds = ("question", "barge_in", "latency", "left", "returned")
+        await candidate.until(lambda: {event.type for event in store.events("sess_1")} >= set(kinds))
+        events = {event.type: event for event in store.events("sess_1")}
+        assert events["question"].data.keys() == {"number"}
+        assert events["barge_in"].data["decision"] == "resume" and 0 < events["barge_in"].data["settled_ms"] < 3000
+        told = candidate.of("viva.latency")[0]
+        assert events["latency"].data == {
+            key: value for key, value in told.items() if key not in ("type", "event_id", "mode")
+        }
+        assert events["barge_in"].at_s < events["latency"].at_s <= events["left"].at_s <= events["returned"].at_s
+        assert "aspirin" not in str([event.data for event in store.events("sess_1")])
+
+
 async def test_a_stock_client_is_never_paused_and_hears_of_speech_once_it_is_words(settings: Settings) -> None:
     options = READY.model_copy(update={"playback": False})
     async with viva(settings, options) as candidate:

@@ -155,6 +155,7 @@ class Conversation:
         self._thinking = False
         self._typed: list[str] = []
         self._barge: BargeIn | None = None
+        self._barge_from = 0
         self._barge_task: asyncio.Task[None] | None = None
         self._partials: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -167,6 +168,7 @@ class Conversation:
         """The candidate is there: the examiner speaks first."""
         self._ticker = asyncio.create_task(self._tick_forever(), name="viva-ticker")
         if self.returning:
+            self.examiner.note("returned")
             self.examiner.replay()
             await self.happen(exam.Returned(self.exam_clock.now()))
         else:
@@ -178,6 +180,7 @@ class Conversation:
         self.examiner.speaker.out_hz = self.examiner.playout.rate_hz = out_hz
         self.examiner.playout.reports = playback
         self.exam_clock.run()
+        self.examiner.note("returned")
         self.examiner.replay()
         if self.examiner.completed is None:
             await self.happen(exam.Returned(self.exam_clock.now()))
@@ -188,6 +191,7 @@ class Conversation:
         """The connection is lost: the clock stops, nothing is lost."""
         self.outbox.detach()
         self.exam_clock.stop()
+        self.examiner.note("left")
         self._forget_turn()
         await self.examiner.lose_listener()
 
@@ -299,6 +303,7 @@ class Conversation:
             playout.pause()
             said = playout.reply.heard_text(playout.played() + int(ECHO_AHEAD_S * playout.rate_hz))
             self._barge = BargeIn(examiner_words=said)
+            self._barge_from = sample
             self._barge_task = asyncio.create_task(self._listen_through_bargein(sample), name="barge-in")
         else:
             self.outbox.put(telling.speech_started(self.listener.item_id, sample))
@@ -458,6 +463,7 @@ class Conversation:
 
     async def _lost_words(self, draft: Draft) -> None:
         metrics.engine_error("turn")
+        self.examiner.note("engine_failed", stage="asr")
         log.error("a turn could not be recognised: %s", draft.failed)
         self.notice("engine_failed", "What you said could not be recognised. Please say it once more, or type it.")
         async with self.examiner.deciding:
@@ -501,6 +507,8 @@ class Conversation:
         if self._barge_task is not None and self._barge_task is not asyncio.current_task():
             self._barge_task.cancel()
         metrics.barge_in(decision)
+        settled_ms = round((self.listener.ear.n_samples - self._barge_from) * 1000 / SAMPLE_RATE_HZ)
+        self.examiner.note("barge_in", self._barge_from, decision=decision, settled_ms=settled_ms)
         if decision == "resume":
             self._drop_draft()
             self._stop_partials()

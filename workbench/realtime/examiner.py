@@ -22,7 +22,7 @@ from workbench.exam.state import ExamState
 from workbench.realtime import telling
 from workbench.realtime.clock import ExamClock
 from workbench.realtime.drafts import Outcome, Prepared, TurnTimes
-from workbench.realtime.keeper import Keeper
+from workbench.realtime.keeper import EventKind, Keeper
 from workbench.realtime.outbox import Outbox
 from workbench.realtime.playout import CancelReason, Heard, Playout, Reply
 from workbench.realtime.services import Services
@@ -210,17 +210,20 @@ class Examiner:
         match effect:
             case exam.ShowQuestion():
                 self._cards.append(telling.question(effect))
+                self.note("question", number=effect.number)
             case exam.SaveMark(number=number, evaluation=evaluation, public=True):
                 self.outbox.put(telling.verdict(self.bank, self.state, number, evaluation))
             case exam.GrantTime(seconds=seconds):
                 self.silent_since = self.services.clock() + seconds
                 self.on_grant(seconds)
+                self.note("time_granted", seconds=seconds)
             case exam.SetConsent(given=True) if self.keeper.options.record:
                 self.keeper.start_recording()
             case exam.OfferAreas():
                 self.outbox.put(telling.areas(effect))
             case exam.SetPaused(paused=paused):
                 (self.exam_clock.stop if paused else self.exam_clock.run)()
+                self.note("paused" if paused else "resumed")
             case exam.Finish(completed=completed):
                 self.completed = completed
             case exam.Say(lines=lines) if any(line.kind == "consent" for line in lines):
@@ -325,12 +328,18 @@ class Examiner:
         self.on_state()
         self.outbox.put(report.model_dump())
 
+    def note(self, kind: EventKind, sample: int | None = None, **detail: Any) -> None:
+        """Keeps that something happened, at a sample of the candidate's sound or now, for whoever studies the viva."""
+        at_s = self.keeper.seconds(self.ear.n_samples if sample is None else sample)
+        self.spawn(self.keeper.event(kind, at_s, detail), "event")
+
     # ---- what became of a reply ----
 
     def _made(self, saying: Prepared, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
             return
         metrics.engine_error("tts")
+        self.note("engine_failed", stage="tts")
         log.error("the voice failed: %s", task.exception())
         self.outbox.put(telling.notice("engine_failed", "The voice failed; the examiner's words are shown instead."))
         self.outbox.put(telling.words_without_sound(saying.reply.response_id, saying.lines))
@@ -347,6 +356,7 @@ class Examiner:
         self.latency_ms = event.sent_ms
         self.outbox.put(event.model_dump())
         metrics.turn(event)
+        self.note("latency", **event.model_dump(exclude={"type", "event_id", "mode"}))
 
     async def _reply_ended(self, heard: Heard) -> None:
         saying = self._saying

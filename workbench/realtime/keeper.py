@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from workbench import metrics
 from workbench.audio import StreamResampler
@@ -30,6 +30,11 @@ from workbench.store.rows_educators import SittingRow
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+EventKind = Literal[
+    "question", "latency", "barge_in", "time_granted", "paused", "resumed", "left", "returned", "engine_failed"
+]
+"""What is kept for whoever studies a viva later; `workbench.transcripts.columns` says what each tells."""
 
 
 class Keeper:
@@ -251,9 +256,12 @@ class Keeper:
         """The words of a turn, once their times are known."""
         await self._write(lambda: self.store.save_words(self.session_id, turn_id, words))
 
-    async def event(self, kind: str, at_s: float, data: dict[str, Any]) -> None:
-        """Something that happened, in numbers and identifiers."""
-        await self._write(lambda: self.store.append_event(self.session_id, kind, at_s, data))
+    async def event(self, kind: EventKind, at_s: float, detail: dict[str, Any]) -> None:
+        """Something that happened, in numbers and identifiers; what cannot be kept costs the viva nothing."""
+        try:
+            await self._write(lambda: self.store.append_event(self.session_id, kind, at_s, detail))
+        except StoreError as error:
+            log.warning("an event was not kept: %s", error)
 
     # ---- ending ----
 

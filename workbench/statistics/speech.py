@@ -6,6 +6,7 @@ left out of everything timed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -276,6 +277,32 @@ def talk_shares(turns: pd.DataFrame) -> pd.DataFrame:
     both = found["examiner_s"] + found["candidate_s"]
     found["examiner_share"] = found["examiner_s"] / both.where(both > 0)
     return found.reset_index()
+
+
+def event_details(events: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Events of one kind with what their detail holds as columns, such as the stages of every `latency`.
+
+    Formula: none; the keys of the JSON objects become columns, in the order they are met.
+    Use when: a server's vivas are studied, for `latency` (when each stage of a spoken turn was done, ms after the voice
+    ended) or `barge_in` (decision, settled_ms). The sample's vivas have no events.
+    Assumes: details are JSON objects.
+    Missing values: a key that an event lacks is missing in its row.
+
+    Args:
+        events: The table `events`.
+        kind: One of the kinds that `viva transcripts --dictionary` names.
+
+    Returns:
+        One row an event: `session_id, event_index, at_s` and a column for each key; three columns where there is none.
+
+    >>> rows = pd.DataFrame({"session_id": "s", "event_index": [0, 1], "at_s": [1.0, 4.0], "kind": ["barge_in", "left"],
+    ...                      "detail": ['{"decision": "resume", "settled_ms": 640}', "{}"]})
+    >>> event_details(rows, "barge_in").to_dict("records")
+    [{'session_id': 's', 'event_index': 0, 'at_s': 1.0, 'decision': 'resume', 'settled_ms': 640}]
+    """
+    chosen = events.loc[events["kind"] == kind, ["session_id", "event_index", "at_s", "detail"]].reset_index(drop=True)
+    details = pd.DataFrame([json.loads(detail) for detail in chosen["detail"]], index=chosen.index)
+    return pd.concat([chosen.drop(columns="detail"), details], axis=1)
 
 
 def summary(

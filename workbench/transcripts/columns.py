@@ -210,8 +210,18 @@ EVENTS = Table(
         _session_id(),
         Column("event_index", COUNT, "place in the viva, from 0", at_least=0),
         _seconds("at_s", "when"),
-        Column("kind", KIND, "what"),
-        Column("detail", TEXT, "JSON object with what is known of it"),
+        Column(
+            "kind",
+            KIND,
+            "what: question (one begins), latency (of a spoken turn, by stage), barge_in (the candidate sounded while"
+            " the examiner spoke), time_granted, paused, resumed, left and returned (the connection), engine_failed",
+        ),
+        Column(
+            "detail",
+            TEXT,
+            "JSON object: number of the question; ms after the voice ended by stage, as in `viva.latency`; decision"
+            " (confirm: interrupted, resume: went on) and settled_ms of a barge-in; seconds granted; stage that failed",
+        ),
     ),
 )
 

@@ -62,5 +62,5 @@ were put in.
 |---|---|---|---|---|---|
 {raters}
 
-- `events` is empty, as the tables of a server are today.
+- `events` is empty: it was made without a server, which keeps them.
 """
