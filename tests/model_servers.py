@@ -138,6 +138,7 @@ class LabelServer:
     Attributes:
         replies: By model: replies as their tokens, each with its log-probability after what stands before it.
         reads_prompts: Whether it knows `prompt_logprobs`; False ignores it, "refuses" answers with 400.
+        names: Whether it tells the tokens of a prompt, and the probability of tokens that are named.
         lists: Alternatives it lists; 0 reports no log-probabilities at all.
         failures: Statuses answered before the first success.
         wait_s: Time each answer takes.
@@ -145,6 +146,7 @@ class LabelServer:
 
     replies: dict[str, list[list[tuple[str, float]]]] = field(default_factory=dict)
     reads_prompts: bool | str = True
+    names: bool = False
     lists: int = 20
     failures: list[int] = field(default_factory=list)
     wait_s: float = 0.0
@@ -158,11 +160,22 @@ class LabelServer:
             routes=[
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
                 Route("/v1/models", self._models),
+                *([Route("/tokenize", self._tokenize, methods=["POST"])] if self.names else ()),
             ]
         )
 
     async def _models(self, request: Request) -> Response:
         return JSONResponse({"data": [{"id": name} for name in self.replies]})
+
+    async def _tokenize(self, request: Request) -> Response:
+        body = await request.json()
+        *before, last = body["messages"]
+        continues = body.get("continue_final_message", False)
+        if continues:
+            reply = next(r for r in self.replies[body["model"]] if "".join(t for t, _ in r) == last["content"])
+        said = before if continues else body["messages"]
+        own = [_id(token) for token, _ in reply] if continues else []
+        return JSONResponse({"tokens": [*(_id(message["content"]) for message in said), 1, *own]})
 
     async def _chat(self, request: Request) -> Response:
         body = await request.json()
@@ -185,6 +198,8 @@ class LabelServer:
         if body.get("logprobs") and self.lists:
             first = dict(reply[0] for reply in self.replies[body["model"]])
             ranked = sorted(first.items(), key=lambda item: -item[1])[: min(self.lists, body["top_logprobs"])]
+            if self.names and body.get("logprob_token_ids"):
+                ranked = [item for item in first.items() if _id(item[0]) in body["logprob_token_ids"]]
             alternatives = [{"token": token, "logprob": value, "bytes": None} for token, value in ranked]
             choice["logprobs"] = {"content": [{**alternatives[0], "top_logprobs": alternatives}]}
         answer = {"object": "chat.completion", "model": body["model"], "choices": [choice], "prompt_logprobs": None}
@@ -197,9 +212,13 @@ class LabelServer:
         given = [(token, -3.0) for message in before for token in (message["role"], *message["content"].split())]
         own = next(reply for reply in self.replies[model] if "".join(token for token, _ in reply) == last["content"])
         return [None] + [
-            {str(sum(token.encode())): {"logprob": value, "rank": 1, "decoded_token": token}}
+            {str(_id(token)): {"logprob": value, "rank": 1, "decoded_token": token}}
             for token, value in (*given[1:], ("assistant", -0.1), *own)
         ]
+
+
+def _id(token: str) -> int:
+    return sum(token.encode())
 
 
 @dataclass

@@ -212,6 +212,21 @@ async def test_a_label_that_is_not_listed_is_read_instead_of_guessed() -> None:
     assert (await asked(server))[0] == pytest.approx(normalised([-0.2, -2.0, -4.0]))
 
 
+async def test_labels_that_are_not_listed_are_named_and_no_prompt_is_read() -> None:
+    server = LabelServer({"judge": JUDGE}, lists=2, names=True)
+    scores = await asked(server, n_chats=3)
+    assert scores == [pytest.approx(normalised([-0.2, -2.0, -4.0]))] * 3
+    assert len(server.seen.requests) == 6 and not any("prompt_logprobs" in body for body in server.seen.requests)
+    assert sum("logprob_token_ids" in body for body in server.seen.requests) == 3
+
+
+async def test_labels_of_several_tokens_cannot_be_named_and_are_read() -> None:
+    server = LabelServer({"judge": SEVERAL}, names=True)
+    scores = await asked(server, ("covered", "contradicted", "missing"))
+    assert scores[0] == pytest.approx(normalised([-1.1, -2.75, -1.5]))
+    assert not any("logprob_token_ids" in body for body in server.seen.requests)
+
+
 @pytest.mark.parametrize("reads", [False, "refuses"])
 async def test_a_server_that_reads_no_prompts_is_asked_so_once_and_gives_what_it_lists(reads: bool | str) -> None:
     server = LabelServer({"judge": JUDGE}, lists=2, reads_prompts=reads)

@@ -1,13 +1,16 @@
 """Likelihoods of a few fixed replies from a chat server, without its tokenizer; adapters are models by name.
 
-Two ways, the cheap one first:
+Three ways, the cheapest first:
 
 1. One token is asked for with its likeliest alternatives (`logprobs`, `top_logprobs`: every server that speaks
    OpenAI's format). Where each label is among them as a whole, that is the answer; prompts share the server's prefix
    cache.
-2. Else each label is put as the open end of the assistant's turn, and the server tells the probability of every token
+2. Else the labels' tokens are named, and the server tells the probability of each (`logprob_token_ids`, the ids from
+   its `/tokenize`: vLLM). For labels of one token.
+3. Else each label is put as the open end of the assistant's turn, and the server tells the probability of every token
    of the prompt (`prompt_logprobs` with `continue_final_message`: vLLM). Up to where the labels part, their tokens are
-   the same and cancel out; what comes after is the label, however many tokens it has.
+   the same and cancel out; what comes after is the label, however many tokens it has. It comes last: vLLM's CPU build
+   (0.32) ends when it is asked so while it serves adapters.
 
 A server that knows only the first way gives less: a label that is not among the alternatives counts as likely as the
 least of them, which is more than it is, and one of several tokens as likely as its first.
@@ -35,7 +38,7 @@ TOP_LOGPROBS = 20
 AT_ONCE = 8
 """Requests of one call that are under way together."""
 
-_NOT_UNDERSTOOD = (400, 422, 501)
+_NOT_UNDERSTOOD = (400, 404, 405, 422, 501)
 
 
 class LabelRequests:
@@ -48,6 +51,7 @@ class LabelRequests:
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self._reads_prompts = True
+        self._ids: dict[tuple[str, tuple[str, ...]], list[int] | None] = {}
 
     async def score_many(
         self, model: str, chats: Sequence[Sequence[ChatMessage]], labels: Sequence[str]
@@ -78,6 +82,12 @@ class LabelRequests:
         listed = await self._alternatives(model, messages)
         if all(label in listed for label in labels):
             return normalised([listed[label] for label in labels])
+        ids = await self._label_ids(model, messages, labels)
+        if ids is not None:
+            named = await self._alternatives(model, messages, ids)
+            if all(label in named for label in labels):
+                return normalised([named[label] for label in labels])
+            self._ids[model, tuple(labels)] = None
         if self._reads_prompts:
             read = await asyncio.gather(*(self._read_label(model, messages, label) for label in labels))
             if all(read):
@@ -86,9 +96,32 @@ class LabelRequests:
             log.info("%s tells no probabilities of a prompt; labels are scored by their first token", model)
         return normalised(self._by_beginning(model, labels, listed))
 
-    async def _alternatives(self, model: str, messages: Sequence[ChatMessage]) -> dict[str, float]:
-        """Log-probability of each likeliest first token of the reply, by its text; empty where a server tells none."""
-        body = {
+    async def _label_ids(self, model: str, messages: Sequence[ChatMessage], labels: Sequence[str]) -> list[int] | None:
+        """The token of each label; None where one has several, or the server does not tell. Asked for once."""
+        key = (model, tuple(labels))
+        if key not in self._ids:
+            opened = await self._tokens(model, messages, None)
+            found = await asyncio.gather(*(self._tokens(model, messages, label) for label in labels))
+            single = opened and all(tokens[:-1] == opened for tokens in found)
+            self._ids[key] = [tokens[-1] for tokens in found] if single else None
+        return self._ids[key]
+
+    async def _tokens(self, model: str, messages: Sequence[ChatMessage], label: str | None) -> list[int]:
+        """Tokens of the prompt, with a label as the open end of the reply where there is one; empty where untold."""
+        body: dict[str, Any] = {"messages": list(messages)}
+        if label is not None:
+            body["messages"].append({"role": "assistant", "content": label})
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
+        address = f"{self._remote.base_url.removesuffix('/v1')}/tokenize"
+        answer = await self._ask(model, body, may_refuse=True, address=address)
+        tokens = (answer or {}).get("tokens")
+        return [int(token) for token in tokens] if isinstance(tokens, list) else []
+
+    async def _alternatives(
+        self, model: str, messages: Sequence[ChatMessage], ids: Sequence[int] = ()
+    ) -> dict[str, float]:
+        """Log-probabilities of first tokens of the reply by their text, the likeliest or those of `ids`; or none."""
+        body: dict[str, Any] = {
             "messages": list(messages),
             "max_tokens": 1,
             "temperature": 1.0,
@@ -96,6 +129,8 @@ class LabelRequests:
             "logprobs": True,
             "top_logprobs": TOP_LOGPROBS,
         }
+        if ids:
+            body["logprob_token_ids"] = list(ids)
         answer = await self._ask(model, body)
         assert answer is not None
         try:
@@ -150,13 +185,15 @@ class LabelRequests:
         least = min(listed.values())
         return [least if value is None else value for value in found]
 
-    async def _ask(self, model: str, body: dict[str, Any], *, may_refuse: bool = False) -> dict[str, Any] | None:
+    async def _ask(
+        self, model: str, body: dict[str, Any], *, may_refuse: bool = False, address: str | None = None
+    ) -> dict[str, Any] | None:
         """The server's answer; None where it does not understand the request and may say so."""
 
         async def attempt() -> httpx.Response:
             async with self._remote.translated("scoring"):
                 response = await self._remote.client.post(
-                    self._remote.url("chat/completions"), json={"model": model, **body}
+                    address or self._remote.url("chat/completions"), json={"model": model, **body}
                 )
             if not (may_refuse and response.status_code in _NOT_UNDERSTOOD):
                 await self._remote.check(response, model)
