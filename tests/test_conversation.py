@@ -83,6 +83,14 @@ class Candidate:
         await self.sound(self.vocabulary.spoken(text, seconds))
         await self.sound(np.zeros(int(silence_s * HZ), np.float32))
 
+    async def cough_over_the_examiner(self) -> None:
+        """A noise while the examiner speaks, who is then heard out."""
+        await self.until_floor("examiner")
+        await self.until(lambda: self.conversation.examiner.playout.played() > 0.15 * HZ)
+        await self.sound(np.random.default_rng(0).normal(0, 0.3, int(0.25 * HZ)).astype(np.float32))
+        await self.sound(np.zeros(HZ, np.float32))
+        await self.hear_out()
+
     async def skip(self) -> None:
         """Stops the examiner: the next question is on its card then."""
         await self.until(lambda: self.conversation.examiner.playout.busy)
@@ -245,12 +253,7 @@ async def test_the_floor_is_never_the_candidates_between_a_typed_answer_and_its_
 
 async def test_a_cough_pauses_the_sentence_and_lets_it_go_on(settings: Settings) -> None:
     async with viva(settings) as candidate:
-        await candidate.until_floor("examiner")
-        await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
-        noise = np.random.default_rng(0).normal(0, 0.3, int(0.25 * HZ)).astype(np.float32)
-        await candidate.sound(noise)
-        await candidate.sound(np.zeros(HZ, np.float32))
-        await candidate.hear_out()
+        await candidate.cough_over_the_examiner()
         actions = [event["action"] for event in candidate.of("viva.playback")]
         assert actions == ["pause", "resume"]
         assert [d["response"]["status"] for d in candidate.of("response.done")] == ["completed"]
@@ -258,12 +261,7 @@ async def test_a_cough_pauses_the_sentence_and_lets_it_go_on(settings: Settings)
 
 async def test_what_happened_is_kept_as_events_without_a_word_of_it(settings: Settings) -> None:
     async with viva(settings) as candidate:
-        await candidate.until_floor("examiner")
-        await candidate.until(lambda: candidate.conversation.examiner.playout.played() > 0.15 * HZ)
-        noise = np.random.default_rng(0).normal(0, 0.3, int(0.25 * HZ)).astype(np.float32)
-        await candidate.sound(noise)
-        await candidate.sound(np.zeros(HZ, np.float32))
-        await candidate.hear_out()
+        await candidate.cough_over_the_examiner()
         await candidate.say("give aspirin, record an ecg and call the senior", silence_s=3.0)
         await candidate.until(lambda: bool(candidate.of("viva.latency")))
         await candidate.conversation.lose_client()
