@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from finetune import adapter_folder
 from finetune.config import Recipe, RecipeError, load_recipe
 from finetune.corpora import LABELS
-from finetune.examples import OUTCOMES, Asked, encoder_example, label_ids, prompt_ids
+from finetune.examples import OUTCOMES, Asked, common_start, encoder_example, label_ids, prompt_ids
 from finetune.graded_judge import GradedJudge
 from finetune.pair_features import Pair
 from workbench.engines.base import ChatMessage, EngineError, Priority
@@ -183,7 +183,8 @@ class AdapterScorer:
             ids = [label_ids(label, one.tokenizer) for label in labels]
             check_labels(ids)
             with torch.inference_mode():
-                scores = label_scores(one.model, prompts, ids, one.tokenizer.pad_token_id, one.device)
+                shared = [common_start(prompts)] * len(prompts)
+                scores = label_scores(one.model, prompts, ids, one.tokenizer.pad_token_id, one.device, shared=shared)
         except (RuntimeError, ValueError) as error:
             raise EngineError(self.name, f"could not score {list(labels)}: {error}") from error
         return [tuple(float(value) for value in row) for row in scores]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.config import Recipe
-from finetune.examples import OUTCOMES, Asked, encoder_example, label_ids, prompt_ids, prompt_of
+from finetune.examples import OUTCOMES, Asked, encoder_example, label_ids, prompt_ids, prompt_of, shared_tokens
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,8 @@ def asked_scores(
                 prompts = [prompt_of(asked[i]) for i in places]
                 ids = [prompt_ids(prompt.messages, tokenizer) for prompt in prompts]
                 labels = [label_ids(label, tokenizer) for label in prompts[0].labels]
-                found = label_scores(model, ids, labels, tokenizer.pad_token_id, device)
+                shared = [shared_tokens(asked[i], row, tokenizer) for i, row in zip(places, ids, strict=True)]
+                found = label_scores(model, ids, labels, tokenizer.pad_token_id, device, shared=shared)
         scores[places] = found.numpy()
     return scores
 

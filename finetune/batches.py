@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 
@@ -13,39 +15,111 @@ POOL = 32
 """Batches whose rows are sorted by length together: little padding, and still another order in each epoch."""
 
 
-def epoch_batches(lengths: Sequence[int], batch_rows: int, seed: int, epoch: int) -> list[list[int]]:
-    """Every row once, in batches of like lengths.
+def epoch_batches(
+    lengths: Sequence[int],
+    batch_rows: int,
+    seed: int,
+    epoch: int,
+    starts: Sequence[Hashable] = (),
+    together: int = 1,
+) -> list[list[int]]:
+    """Every row once, in batches of like lengths; as many batches in each epoch.
 
     Args:
         lengths: Tokens of each row.
-        batch_rows: Rows of a batch; the last one may have fewer.
+        batch_rows: Rows of a batch; the last one may have fewer, and those with the last rows of a start.
         seed: Of the order.
         epoch: Which epoch; each has an order of its own.
+        starts: What each row begins with, where `together` is more than 1.
+        together: Most rows of one start that lie beside each other in a batch.
     """
     rng = random.Random(f"{seed}:{epoch}")
     order = list(range(len(lengths)))
     rng.shuffle(order)
+    bundles = [[i] for i in order]
+    if together > 1:
+        of_start: dict[Hashable, list[int]] = {}
+        for i in order:
+            of_start.setdefault(starts[i], []).append(i)
+        bundles = [rows[at : at + together] for rows in of_start.values() for at in range(0, len(rows), together)]
+        rng.shuffle(bundles)
+    n_bundles = max(1, batch_rows // together)
     batches = []
-    for start in range(0, len(order), POOL * batch_rows):
-        pool = sorted(order[start : start + POOL * batch_rows], key=lambda i: lengths[i])
-        batches += [pool[at : at + batch_rows] for at in range(0, len(pool), batch_rows)]
+    for start in range(0, len(bundles), POOL * n_bundles):
+        pool = sorted(bundles[start : start + POOL * n_bundles], key=lambda rows: max(lengths[i] for i in rows))
+        batches += [sum(pool[at : at + n_bundles], []) for at in range(0, len(pool), n_bundles)]
     rng.shuffle(batches)
     return batches
 
 
+def row_batches(starts: Sequence[Hashable], lengths: Sequence[int], batch_rows: int) -> list[list[int]]:
+    """Every row once, those of one start beside each other, in batches of like lengths.
+
+    Args:
+        starts: What each row begins with.
+        lengths: Tokens of each row.
+        batch_rows: Most rows of a batch.
+    """
+    of_start: dict[Hashable, list[int]] = {}
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        of_start.setdefault(starts[i], []).append(i)
+    order = [i for rows in sorted(of_start.values(), key=lambda rows: lengths[rows[-1]]) for i in rows]
+    return [order[at : at + batch_rows] for at in range(0, len(order), batch_rows)]
+
+
 def causal_batch(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
     """(n_rows, n_tokens) ids, mask, positions and labels, padded on the left: every label ends where the row ends."""
-    longest = max(len(example.input_ids) for example in examples)
+    batch = _left_padded([example.input_ids for example in examples], pad_id)
+    n_tokens = batch["input_ids"].shape[1]
+    labels = [[*[NO_LOSS] * (n_tokens - len(example.labels)), *example.labels] for example in examples]
+    return batch | {"labels": torch.tensor(labels)}
 
-    def padded(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
-        return torch.tensor([[*[fill] * (longest - len(row)), *row] for row in rows])
 
-    mask = padded([[1] * len(example.input_ids) for example in examples], 0)
+@dataclass(frozen=True)
+class SharedBatch:
+    """Rows cut in two, so that what several begin with is read once.
+
+    Attributes:
+        starts: (n_starts, n_tokens) ids, mask and positions of what is shared.
+        of_row: (n_rows,) which start each row goes on from.
+        ends: (n_rows, n_tokens) ids and positions of the rest, and the mask over start and rest.
+    """
+
+    starts: dict[str, torch.Tensor]
+    of_row: torch.Tensor
+    ends: dict[str, torch.Tensor]
+
+
+def shared_batch(examples: Sequence[Example], pad_id: int, n_last: int) -> SharedBatch | None:
+    """The rows cut after what neighbours share; None where no two neighbours share anything.
+
+    Args:
+        examples: The rows.
+        pad_id: Id that fills short rows up, on the left.
+        n_last: Steps at the end of each row that stay in its second part.
+    """
+    bundles = [list(rows) for _, rows in groupby(examples, key=lambda one: one.start or id(one))]
+    if len(bundles) == len(examples):
+        return None
+    cuts = [
+        min([rows[0].shared or len(rows[0].input_ids), *(len(one.input_ids) - n_last for one in rows)])
+        for rows in bundles
+    ]
+    starts = _left_padded([rows[0].input_ids[:cut] for rows, cut in zip(bundles, cuts, strict=True)], pad_id)
+    of_row = torch.tensor([n for n, rows in enumerate(bundles) for _ in rows])
+    ends = _left_padded([one.input_ids[cut:] for rows, cut in zip(bundles, cuts, strict=True) for one in rows], pad_id)
+    mask = torch.cat([starts["attention_mask"][of_row], ends["attention_mask"]], dim=1)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, starts["attention_mask"].shape[1] :]
+    return SharedBatch(starts, of_row, ends | {"attention_mask": mask, "position_ids": positions})
+
+
+def _left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, torch.Tensor]:
+    longest = max(map(len, rows))
+    mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     return {
-        "input_ids": padded([example.input_ids for example in examples], pad_id),
+        "input_ids": torch.tensor([[*[pad_id] * (longest - len(row)), *row] for row in rows]),
         "attention_mask": mask,
         "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0),
-        "labels": padded([example.labels for example in examples], NO_LOSS),
     }
 
 

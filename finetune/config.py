@@ -65,6 +65,8 @@ class Recipe:
         epochs: Times every row is seen.
         max_steps: Steps after which training ends whatever `epochs` says; 0 sets no limit.
         batch_rows: Examples computed at once.
+        together: For a causal model: most answers to one question that lie beside each other in a batch, which reads
+            the question once for all of them; 1 mixes all rows.
         accumulate: Batches whose gradients are added up for one step.
         max_tokens: Longest example; longer ones are left out (causal) or shortened (encoder).
         gradient_checkpointing: Compute activations twice instead of keeping them: a third slower, far less memory.
@@ -106,6 +108,7 @@ class Recipe:
     epochs: int = 1
     max_steps: int = 0
     batch_rows: int = 8
+    together: int = 1
     accumulate: int = 1
     max_tokens: int = 1024
     gradient_checkpointing: bool = False
@@ -237,6 +240,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "epochs": (1, 1000),
     "max_steps": (0, 10**7),
     "batch_rows": (1, 4096),
+    "together": (1, 4096),
     "accumulate": (1, 4096),
     "max_tokens": (16, 10**6),
     "max_rows": (0, 10**9),
@@ -323,6 +327,18 @@ def _clashes(recipe: Recipe) -> list[str]:
         (
             r.pooling == "sides" and r.method == "full",
             "pooling=sides clashes with method=full: the head is kept beside an adapter only; set pooling: first",
+        ),
+        (
+            r.together > r.batch_rows,
+            f"together={r.together} clashes with batch_rows={r.batch_rows}: they lie in one batch; raise batch_rows",
+        ),
+        (
+            r.together > 1 and r.kind == "encoder",
+            f"together={r.together} clashes with kind=encoder: it reads both sides at once and shares nothing; set 1",
+        ),
+        (
+            r.together > 1 and r.gradient_checkpointing,
+            f"together={r.together} clashes with gradient_checkpointing=true: what is shared must be kept; set one",
         ),
         (
             r.kind == "causal" and not r.with_question,

@@ -77,6 +77,8 @@ class Example:
         token_types: 0 for the reference's side, 1 for the answer's; empty where the model has none.
         task: Which task.
         place: Place of the right outcome.
+        shared: How many tokens at the start are the same for every answer to the question (of `key_point`: for every
+            point of the answer).
     """
 
     input_ids: tuple[int, ...]
@@ -84,6 +86,12 @@ class Example:
     token_types: tuple[int, ...]
     task: Task
     place: int
+    shared: int = 0
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """The tokens shared."""
+        return self.input_ids[: self.shared]
 
 
 def asked_of(records: Sequence[Record], tasks: Sequence[str]) -> list[Asked]:
@@ -187,7 +195,28 @@ def causal_example(asked: Asked, tokenizer: Any) -> Example:
     prompt = prompt_of(asked)
     before = prompt_ids(prompt.messages, tokenizer)
     label = label_ids(prompt.label_of(asked.outcome), tokenizer)
-    return Example((*before, *label), (*[NO_LOSS] * len(before), *label), (), asked.task, asked.place)
+    shared = shared_tokens(asked, before, tokenizer)
+    return Example((*before, *label), (*[NO_LOSS] * len(before), *label), (), asked.task, asked.place, shared)
+
+
+def shared_tokens(asked: Asked, prompt: Sequence[int], tokenizer: Any) -> int:
+    """How many tokens at a prompt's start do not depend on what varies last: the answer, or the key point.
+
+    Args:
+        asked: What is asked.
+        prompt: Its tokens.
+        tokenizer: The model's.
+    """
+    varied = {"beside": ("",)} if asked.task == "key_point" else {"answer": ""}
+    return common_start([prompt, prompt_ids(prompt_of(replace(asked, **varied)).messages, tokenizer)])
+
+
+def common_start(rows: Sequence[Sequence[int]]) -> int:
+    """Length of the longest start that all rows have."""
+    first, last = min(map(tuple, rows)), max(map(tuple, rows))  # whatever these two share, those between share too
+    return next(
+        (n for n, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), min(len(first), len(last))
+    )
 
 
 def sides_of(question: str, beside: Sequence[str], answer: str, *, with_question: bool) -> tuple[str, str]:

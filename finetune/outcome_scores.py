@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from finetune.batches import causal_batch, encoder_batch
+from finetune.batches import causal_batch, encoder_batch, row_batches, shared_batch
 from finetune.examples import NO_LOSS, Example
 
 ROWS_AT_ONCE = {"cpu": 16, "cuda": 128}
@@ -21,6 +21,7 @@ def label_scores(
     pad_id: int,
     device: torch.device,
     rows_at_once: int = 0,
+    shared: Sequence[int] = (),
 ) -> torch.Tensor:
     """Normalised log-likelihoods of labels after each prompt.
 
@@ -31,6 +32,7 @@ def label_scores(
         pad_id: Id that fills short rows up.
         device: Where the model is.
         rows_at_once: Prompts computed together, sorted by length; 0 leaves that to the device.
+        shared: How many tokens at the start of each other prompts may have too, which are read once; empty for none.
 
     Returns:
         (n_prompts, n_labels) float64 on the CPU: the sum over each label's tokens of
@@ -38,13 +40,12 @@ def label_scores(
     """
     scores = torch.zeros(len(prompts), len(labels), dtype=torch.float64)
     beginnings = list(dict.fromkeys(tuple(label[:n]) for label in labels for n in range(len(label))))
-    for rows in _by_length([len(prompt) for prompt in prompts], rows_at_once or _at_once(device)):
+    starts = [tuple(prompt[:n]) for prompt, n in zip(prompts, shared or [0] * len(prompts), strict=True)]
+    for rows in row_batches(starts, [len(prompt) for prompt in prompts], rows_at_once or _at_once(device)):
         following = {}
         for beginning in beginnings:
-            ids = [(*prompts[i], *beginning) for i in rows]
-            batch = causal_batch([_unmarked(row) for row in ids], pad_id)
-            batch.pop("labels")
-            logits = model(**_moved(batch, device), use_cache=False, logits_to_keep=1).logits[:, -1]
+            examples = [_unmarked((*prompts[i], *beginning), len(starts[i])) for i in rows]
+            logits = _last_logits(model, examples, pad_id, device, 1)[:, -1]
             following[beginning] = torch.log_softmax(logits.double().cpu(), dim=-1)
         for place, label in enumerate(labels):
             for n, token in enumerate(label):
@@ -57,7 +58,8 @@ def head_scores(
 ) -> torch.Tensor:
     """(n_examples, n_outcomes) float64 log-probabilities by an encoder's head, on the CPU."""
     scores = torch.zeros(len(examples), model.config.num_labels, dtype=torch.float64)
-    for rows in _by_length([len(example.input_ids) for example in examples], rows_at_once or _at_once(device)):
+    lengths = [len(example.input_ids) for example in examples]
+    for rows in row_batches([()] * len(examples), lengths, rows_at_once or _at_once(device)):
         batch = encoder_batch([examples[i] for i in rows], pad_id)
         scores[rows] = torch.log_softmax(model(**_moved(batch, device)).logits.double().cpu(), dim=-1)
     return scores
@@ -69,31 +71,39 @@ def row_losses(model: Any, examples: Sequence[Example], pad_id: int, device: tor
         batch = _moved(encoder_batch(examples, pad_id), device)
         places = torch.tensor([example.place for example in examples], device=device)
         return torch.nn.functional.cross_entropy(model(**batch).logits.float(), places, reduction="none")
-    batch = _moved(causal_batch(examples, pad_id), device)
-    labels = batch.pop("labels")
     longest = max(sum(label != NO_LOSS for label in example.labels) for example in examples)
-    # only the last steps are projected onto the vocabulary: it is most of the memory, and nothing else is learnt from
-    logits = model(**batch, use_cache=False, logits_to_keep=longest + 1).logits[:, :-1].float()
-    wanted = labels[:, -longest:]
+    logits = _last_logits(model, examples, pad_id, device, longest + 1)[:, :-1].float()
+    wanted = torch.tensor([example.labels[-longest:] for example in examples], device=device)
     losses = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), wanted.flatten(), ignore_index=NO_LOSS, reduction="none"
     )
     return losses.view(wanted.shape).sum(dim=1)
 
 
+def _last_logits(
+    model: Any, examples: Sequence[Example], pad_id: int, device: torch.device, n_last: int
+) -> torch.Tensor:
+    """(n_examples, n_last, n_vocabulary) after the last steps of each; what neighbours begin with is read once.
+
+    Only these steps are projected onto the vocabulary: it is most of the memory, and nothing else is asked for.
+    """
+    parts = shared_batch(examples, pad_id, n_last)
+    if parts is None:
+        batch = _moved(causal_batch(examples, pad_id), device)
+        batch.pop("labels")
+        return model(**batch, use_cache=False, logits_to_keep=n_last).logits
+    read = model(**_moved(parts.starts, device), use_cache=True, logits_to_keep=1).cache
+    read.batch_select_indices(parts.of_row.to(device))
+    return model(**_moved(parts.ends, device), cache=read, use_cache=True, logits_to_keep=n_last).logits
+
+
 def _at_once(device: torch.device) -> int:
     return ROWS_AT_ONCE.get(device.type, ROWS_AT_ONCE["cpu"])
 
 
-def _unmarked(ids: Sequence[int]) -> Example:
-    return Example(tuple(ids), (NO_LOSS,) * len(ids), (), "verdict", 0)
+def _unmarked(ids: Sequence[int], shared: int) -> Example:
+    return Example(tuple(ids), (NO_LOSS,) * len(ids), (), "verdict", 0, shared)
 
 
 def _moved(batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
     return {name: tensor.to(device) for name, tensor in batch.items()}
-
-
-def _by_length(lengths: Sequence[int], rows_at_once: int) -> Iterator[list[int]]:
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    for start in range(0, len(order), rows_at_once):
-        yield order[start : start + rows_at_once]

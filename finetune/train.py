@@ -201,11 +201,10 @@ class _Learner:
         self._labels = {task: [label_ids(label, tokenizer) for label in labels] for task, labels in LABELS.items()}
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.AdamW(self._parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-        n_batches = math.ceil(len(data.train) / recipe.batch_rows)
-        self._steps_per_epoch = math.ceil(n_batches / recipe.accumulate)
+        self._shuffled = 0, self._epoch(0)
+        self._steps_per_epoch = math.ceil(len(self._shuffled[1]) / recipe.accumulate)
         self.n_steps = min(recipe.max_steps or 10**9, self._steps_per_epoch * recipe.epochs)
         self.progress = Progress()
-        self._shuffled: tuple[int, list[list[int]]] = (-1, [])
         torch.manual_seed(recipe.seed)
 
     def resume(self) -> None:
@@ -304,9 +303,13 @@ class _Learner:
     def _batches(self, step: int) -> list[list[int]]:
         epoch, place = divmod(step, self._steps_per_epoch)
         if self._shuffled[0] != epoch:
-            lengths = [len(example.input_ids) for example in self._data.train]
-            self._shuffled = epoch, epoch_batches(lengths, self._recipe.batch_rows, self._recipe.seed, epoch)
+            self._shuffled = epoch, self._epoch(epoch)
         return self._shuffled[1][place * self._recipe.accumulate : (place + 1) * self._recipe.accumulate]
+
+    def _epoch(self, epoch: int) -> list[list[int]]:
+        recipe, rows = self._recipe, self._data.train
+        lengths, starts = [len(example.input_ids) for example in rows], [example.start for example in rows]
+        return epoch_batches(lengths, recipe.batch_rows, recipe.seed, epoch, starts, recipe.together)
 
     def _evaluate(self) -> None:
         figures = {"step": float(self.progress.step)} | self._measured()
@@ -351,7 +354,8 @@ class _Learner:
         if self._recipe.kind == "encoder":
             return head_scores(self._model, examples, pad_id, self._device)
         prompts = [example.input_ids[: example.labels.count(-100)] for example in examples]
-        return label_scores(self._model, prompts, self._labels[task], pad_id, self._device)
+        shared = [example.shared for example in examples]
+        return label_scores(self._model, prompts, self._labels[task], pad_id, self._device, shared=shared)
 
 
 @contextlib.contextmanager

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import pytest
 import torch
 
 from finetune import bases
-from finetune.batches import causal_batch, encoder_batch, epoch_batches
+from finetune.batches import causal_batch, encoder_batch, epoch_batches, shared_batch
 from finetune.config import Recipe
 from finetune.corpora import Record
 from finetune.examples import (
     NO_LOSS,
     OUTCOMES,
     Asked,
+    Example,
     asked_of,
     borrowed,
     causal_example,
@@ -138,6 +140,50 @@ def test_a_label_of_several_tokens_costs_and_scores_the_sum_of_them(model: Any, 
     assert float(scores.exp().sum()) == pytest.approx(1)
 
 
+def answers_to_two_questions(tokenizer: Any) -> list[Example]:
+    said = ("Yes.", "It melts at once and then some more. " * 3, "No, because of the heat.")
+    first = [
+        causal_example(asked(text, outcome), tokenizer) for text, outcome in zip(said, OUTCOMES["verdict"], strict=True)
+    ]
+    other = replace(asked("A gap."), question="Why is bulb C out?", beside=("There is a gap in its wire.",))
+    return [*first, *(causal_example(replace(other, answer=text), tokenizer) for text in said[:2])]
+
+
+def test_what_answers_share_ends_where_the_answer_begins(tokenizer: Any) -> None:
+    for example in answers_to_two_questions(tokenizer):
+        assert tokenizer.decode(example.start).endswith("Answer:") or tokenizer.decode(example.start).endswith(
+            'Answer: "'
+        )
+
+
+def test_the_loss_and_its_gradient_are_the_same_when_what_is_shared_is_read_once(model: Any, tokenizer: Any) -> None:
+    examples = answers_to_two_questions(tokenizer)
+    parts = shared_batch(examples, tokenizer.pad_token_id, 2)
+    assert parts is not None and parts.of_row.tolist() == [0, 0, 0, 1, 1]
+    assert parts.ends["input_ids"].shape[1] < 0.5 * max(len(one.input_ids) for one in examples)
+    weight = model.model.layers[0].self_attn.k_proj.weight
+    weight.requires_grad_(True)
+    found = []
+    for rows in (examples, [replace(one, shared=0) for one in examples]):
+        losses = row_losses(model, rows, tokenizer.pad_token_id, CPU, "causal")
+        (gradient,) = torch.autograd.grad(losses.sum(), weight)
+        found.append((losses.detach(), gradient))
+    weight.requires_grad_(False)
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(found[0][1], found[1][1], atol=1e-3 * float(found[1][1].abs().max()), rtol=0)
+
+
+def test_scores_are_the_same_in_the_order_given_when_what_is_shared_is_read_once(model: Any, tokenizer: Any) -> None:
+    examples = answers_to_two_questions(tokenizer)
+    rows = [examples[n] for n in (3, 0, 4, 2, 1)]
+    prompts = [one.input_ids[:-1] for one in rows]
+    labels = [label_ids(label, tokenizer) for label in ("correct", "partial", "contradicted")]
+    with torch.no_grad():
+        apart = label_scores(model, prompts, labels, tokenizer.pad_token_id, CPU)
+        once = label_scores(model, prompts, labels, tokenizer.pad_token_id, CPU, 4, [one.shared for one in rows])
+    torch.testing.assert_close(once, apart, atol=1e-4, rtol=0)
+
+
 def test_rows_are_padded_on_the_left_so_that_labels_stand_at_the_end(tokenizer: Any) -> None:
     batch = causal_batch([causal_example(asked("Yes."), tokenizer), causal_example(asked("Y " * 9), tokenizer)], 2)
     assert (batch["labels"][:, -1] == CORRECT).all() and (batch["labels"][:, :-1] == NO_LOSS).all()
@@ -229,3 +275,13 @@ def test_an_epoch_holds_every_row_once_in_batches_of_like_lengths() -> None:
     padding = sum(max(lengths[i] for i in b) * len(b) - sum(lengths[i] for i in b) for b in batches)
     assert padding < 0.1 * sum(lengths)
     assert batches == epoch_batches(lengths, 8, seed=3, epoch=0) != epoch_batches(lengths, 8, seed=3, epoch=1)
+
+
+def test_answers_to_one_question_lie_together_and_every_epoch_has_as_many_batches() -> None:
+    starts = [n % 37 for n in range(500)]
+    epochs = [epoch_batches([60] * 500, 16, 3, epoch, starts, together=4) for epoch in range(2)]
+    assert len(epochs[0]) == len(epochs[1]) and epochs[0] != epochs[1]
+    for batches in epochs:
+        assert sorted(row for batch in batches for row in batch) == list(range(500))
+        runs = [len(list(rows)) for batch in batches for _, rows in groupby(batch, key=lambda i: starts[i])]
+        assert max(map(len, batches)) == 16 and sum(runs) / len(runs) > 3
