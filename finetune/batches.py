@@ -15,6 +15,10 @@ POOL = 32
 """Batches whose rows are sorted by length together: little padding, and still another order in each epoch."""
 
 
+MIXED = 5
+"""Tokens by which answers to one question may differ and still change places: no epoch bundles them as another did."""
+
+
 def epoch_batches(
     lengths: Sequence[int],
     batch_rows: int,
@@ -39,7 +43,7 @@ def epoch_batches(
     bundles = [[i] for i in order]
     if together > 1:
         of_start: dict[Hashable, list[int]] = {}
-        for i in order:
+        for i in sorted(order, key=lambda i: lengths[i] + rng.uniform(-MIXED, MIXED)):
             of_start.setdefault(starts[i], []).append(i)
         bundles = [rows[at : at + together] for rows in of_start.values() for at in range(0, len(rows), together)]
         rng.shuffle(bundles)
@@ -69,7 +73,7 @@ def row_batches(starts: Sequence[Hashable], lengths: Sequence[int], batch_rows: 
 
 def causal_batch(examples: Sequence[Example], pad_id: int) -> dict[str, torch.Tensor]:
     """(n_rows, n_tokens) ids, mask, positions and labels, padded on the left: every label ends where the row ends."""
-    batch = _left_padded([example.input_ids for example in examples], pad_id)
+    batch = left_padded([example.input_ids for example in examples], pad_id)
     n_tokens = batch["input_ids"].shape[1]
     labels = [[*[NO_LOSS] * (n_tokens - len(example.labels)), *example.labels] for example in examples]
     return batch | {"labels": torch.tensor(labels)}
@@ -105,15 +109,16 @@ def shared_batch(examples: Sequence[Example], pad_id: int, n_last: int) -> Share
         min([rows[0].shared or len(rows[0].input_ids), *(len(one.input_ids) - n_last for one in rows)])
         for rows in bundles
     ]
-    starts = _left_padded([rows[0].input_ids[:cut] for rows, cut in zip(bundles, cuts, strict=True)], pad_id)
+    starts = left_padded([rows[0].input_ids[:cut] for rows, cut in zip(bundles, cuts, strict=True)], pad_id)
     of_row = torch.tensor([n for n, rows in enumerate(bundles) for _ in rows])
-    ends = _left_padded([one.input_ids[cut:] for rows, cut in zip(bundles, cuts, strict=True) for one in rows], pad_id)
+    ends = left_padded([one.input_ids[cut:] for rows, cut in zip(bundles, cuts, strict=True) for one in rows], pad_id)
     mask = torch.cat([starts["attention_mask"][of_row], ends["attention_mask"]], dim=1)
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, starts["attention_mask"].shape[1] :]
     return SharedBatch(starts, of_row, ends | {"attention_mask": mask, "position_ids": positions})
 
 
-def _left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, torch.Tensor]:
+def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, torch.Tensor]:
+    """(n_rows, n_tokens) ids, mask and positions of rows that end together."""
     longest = max(map(len, rows))
     mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
     return {

@@ -163,7 +163,7 @@ def fitted(grader: Grader, corpus: str, train: Loaded) -> GradedJudge:
 
 
 def _judge(name: str, corpus: str, directory: Path, settings: Settings) -> Judge:
-    from finetune import registry, served
+    from finetune import base_judge, registry, served
     from finetune.corpora import load
     from finetune.floor_grader import FloorGrader
     from finetune.graded_judge import GradedJudge
@@ -174,6 +174,8 @@ def _judge(name: str, corpus: str, directory: Path, settings: Settings) -> Judge
         return fitted(FloorGrader(), corpus, load(corpus, "train", directory))
     if name.endswith(FITTED):
         return GradedJudge.load(Path(name))
+    if name.startswith(base_judge.PREFIX):
+        return base_judge.made_judge(name, settings, lambda: load(corpus, "train", directory).records)
     if name.startswith(("adapter:", "models:/", served.PREFIX)):
         made_judge = served.made_judge if name.startswith(served.PREFIX) else registry.made_judge
         return made_judge(name, settings, beside_references=True)
