@@ -17,6 +17,7 @@ from finetune.config import Recipe, RecipeError, load_recipe
 from finetune.corpora import LABELS
 from finetune.examples import OUTCOMES, Asked, common_start, encoder_example, label_ids, prompt_ids
 from finetune.graded_judge import GradedJudge
+from finetune.marks_judge import MarksJudge
 from finetune.pair_features import Pair
 from workbench.engines.base import ChatMessage, EngineError, Priority
 from workbench.engines.bridge import wait_for
@@ -285,8 +286,11 @@ def adapter_judge(folder: Path, settings: Settings, *, task: str | None = None, 
     from workbench.engines import sentence_encoder
 
     recipe, metrics = read_adapter(folder)
-    chosen = task or ("key_point" if "key_point" in recipe.tasks else recipe.tasks[0])
-    if chosen not in recipe.tasks:
+    graded = [one for one in recipe.tasks if one != "feedback"]
+    if not graded or task == "feedback":
+        raise AdapterError(f"{folder} was trained to write feedback, which `viva-finetune feedback` does, not to mark")
+    chosen = task or ("key_point" if "key_point" in graded else graded[0])
+    if chosen not in graded:
         raise AdapterError(f"{folder} was not trained for {chosen!r}; it has {', '.join(recipe.tasks)}")
     name = f"{folder.name}@{(metrics.get('adapter_sha256') or 'unfinished')[:8]}"
     loaded = load_adapter(folder, settings.models_dir, device)
@@ -298,6 +302,8 @@ def adapter_judge(folder: Path, settings: Settings, *, task: str | None = None, 
     scorer = AdapterScorer(loaded, name)
     if chosen == "verdict":
         return GradedJudge(VerdictGrader(scorer), about)
+    if chosen == "marks":
+        return MarksJudge(scorer, about)
     return LikelihoodJudge(scorer, sentence_encoder.create(settings), leaning=False)
 
 

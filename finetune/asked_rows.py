@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +26,9 @@ def rows_to_ask(recipe: Recipe, n_rows: int, data: Path | None = None, banks_dir
     Raises:
         RecipeError: The folder has no row for any of its tasks.
     """
-    found = _of_banks(recipe.tasks, banks_dir) if data is None else _of_folder(recipe.tasks, data)
-    tasks = [task for task in recipe.tasks if any(one.task == task for one in found)]
+    graded = [task for task in recipe.tasks if task != "feedback"]
+    found = _of_banks(graded, banks_dir) if data is None else _of_folder(graded, data)
+    tasks = [task for task in graded if any(one.task == task for one in found)]
     if not tasks:
         raise RecipeError(f"{data} has no row for {', '.join(recipe.tasks)}; prepare more, or leave --data out")
     chosen: list[Asked] = []
@@ -45,11 +47,15 @@ def _of_folder(tasks: Sequence[str], data: Path) -> list[Asked]:
 
 def _of_banks(tasks: Sequence[str], banks_dir: Path | None) -> list[Asked]:
     asked: list[Asked] = []
-    if "verdict" in tasks:
+    if {"verdict", "marks"} & set(tasks):
         for row in exemplars("held-out", banks_dir):
             q = row.question
             stem = f"{row.scenario} {q.stem}".strip()
-            asked.append(Asked(q.id, f"banks:{q.id}", "verdict", stem, (q.model_answer,), row.text, row.verdict))
+            if "verdict" in tasks:
+                asked.append(Asked(q.id, f"banks:{q.id}", "verdict", stem, (q.model_answer,), row.text, row.verdict))
+            if "marks" in tasks:
+                mark = str(math.floor(row.points + 0.5))
+                asked.append(Asked(q.id, f"banks:{q.id}", "marks", stem, (q.model_answer,), row.text, mark))
     if "key_point" in tasks:
         for row in ticked(banks_dir=banks_dir):
             q = row.question

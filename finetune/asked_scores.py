@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def asked_scores(
     model: Any, tokenizer: Any, recipe: Recipe, asked: Sequence[Asked], device: torch.device
 ) -> NDArray[np.float64]:
-    """(n_asked, 3) normalised log-probabilities, in the order of `OUTCOMES`.
+    """(n_asked, n_outcomes) normalised log-probabilities, in the order of `OUTCOMES`; -inf where a task has fewer.
 
     Args:
         model: In evaluation mode.
@@ -31,7 +31,7 @@ def asked_scores(
 
     from finetune.outcome_scores import head_scores, label_scores
 
-    scores = np.zeros((len(asked), len(OUTCOMES["verdict"])))
+    scores = no_scores(asked)
     for task in dict.fromkeys(one.task for one in asked):
         places = [place for place, one in enumerate(asked) if one.task == task]
         with torch.inference_mode():
@@ -47,15 +47,20 @@ def asked_scores(
                 labels = [label_ids(label, tokenizer) for label in prompts[0].labels]
                 shared = [shared_tokens(asked[i], row, tokenizer) for i, row in zip(places, ids, strict=True)]
                 found = label_scores(model, ids, labels, tokenizer.pad_token_id, device, shared=shared)
-        scores[places] = found.numpy()
+        scores[places, : found.shape[1]] = found.numpy()
     return scores
+
+
+def no_scores(asked: Sequence[Asked]) -> NDArray[np.float64]:
+    """(n_asked, n_outcomes) of -inf, as wide as the task with the most outcomes."""
+    return np.full((len(asked), max(len(OUTCOMES[one.task]) for one in asked)), -np.inf)
 
 
 def compared(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, Any]:
     """How far two ways agree on the same rows.
 
     Args:
-        one: (n, 3) normalised log-probabilities.
+        one: (n, n_outcomes) normalised log-probabilities.
         other: The same of the other.
 
     Returns:
@@ -65,7 +70,8 @@ def compared(one: NDArray[np.float64], other: NDArray[np.float64]) -> dict[str, 
     flips = np.flatnonzero(one.argmax(axis=1) != other.argmax(axis=1))
     chances = np.abs(np.exp(one) - np.exp(other))
     rows = np.arange(len(one))
-    logs = np.abs(one - other)[rows, one.argmax(axis=1)]
+    likeliest = one.argmax(axis=1)
+    logs = np.abs(one[rows, likeliest] - other[rows, likeliest])
     return {
         "n": len(one),
         "same_label": float(1 - len(flips) / len(one)),

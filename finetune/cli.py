@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from finetune.commands.compare import compare
+from finetune.commands.feedback import feedback
 from finetune.commands.hear import confusions, hear
 from finetune.commands.prepare import prepare
 from finetune.commands.promote import champions, promote, rollback, shadow
@@ -30,6 +31,7 @@ app.command()(hear)
 app.command()(confusions)
 app.command()(prepare)
 app.command()(train)
+app.command()(feedback)
 app.command()(compare)
 app.command()(promote)
 app.command()(rollback)

@@ -282,6 +282,14 @@ def _clashes(recipe: Recipe) -> list[str]:
             f"kind=encoder clashes with tasks={','.join(r.tasks)}: its head has one task; train one adapter for each",
         ),
         (
+            r.kind == "encoder" and "feedback" in r.tasks,
+            "kind=encoder clashes with tasks=feedback: it cannot write; set kind: causal",
+        ),
+        (
+            r.kind == "encoder" and "marks" in r.tasks,
+            "kind=encoder clashes with tasks=marks: its head has three outcomes; take tasks: verdict, or kind: causal",
+        ),
+        (
             r.kind == "encoder" and r.quantization == "qlora",
             "kind=encoder clashes with quantization=qlora: its head must stay unquantised; set quantization: none",
         ),

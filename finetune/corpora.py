@@ -54,6 +54,7 @@ class Record:
         candidate: Pseudonym of who answered, empty where unknown.
         key_points: (text, weight) of what a full answer says, where that is known.
         ticks: Covered, contradicted or missing for each of them, where they were ticked.
+        feedback: What the candidate was told, empty where unknown.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Record:
     candidate: str = ""
     key_points: tuple[tuple[str, float], ...] = ()
     ticks: tuple[str, ...] = ()
+    feedback: str = ""
 
     @property
     def points(self) -> float:
@@ -238,6 +240,7 @@ def _record(line: str, corpus: str, split: str, where: str) -> Record:
             None if score is None else float(score),
             corpus,
             split,
+            feedback=str(row.get("feedback") or "").strip(),
         )
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorpusError(

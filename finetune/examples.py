@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +14,13 @@ from rapidfuzz import fuzz
 from finetune.corpora import Record
 from workbench.exam.judge_prompts import (
     KEY_POINT_LABELS,
+    MARK_LABELS,
     VERDICT_LABELS,
     JudgePrompt,
     Task,
+    feedback_prompt,
     key_point_prompt,
+    marks_prompt,
     verdict_prompt,
 )
 from workbench.exam.prompts import ChatMessage
@@ -24,8 +28,19 @@ from workbench.exam.prompts import ChatMessage
 NO_LOSS = -100
 """Label of a token the loss does not count, as PyTorch's cross entropy has it."""
 
-OUTCOMES: dict[Task, tuple[str, ...]] = {"verdict": tuple(VERDICT_LABELS), "key_point": tuple(KEY_POINT_LABELS)}
-"""What may come out, by task; an encoder's head has its outputs in this order."""
+OUTCOMES: dict[str, tuple[str, ...]] = {
+    "verdict": tuple(VERDICT_LABELS),
+    "key_point": tuple(KEY_POINT_LABELS),
+    "marks": tuple(MARK_LABELS),
+    "feedback": (),
+}
+"""What may come out, by task, and nothing where it is written; an encoder's head has its outputs in this order."""
+
+_ASKS: dict[Task, Callable[..., JudgePrompt]] = {
+    "verdict": verdict_prompt,
+    "marks": marks_prompt,
+    "feedback": feedback_prompt,
+}
 
 _SHORTEST_REFERENCE = 4
 """Words a candidate's right answer must have to stand in for the reference."""
@@ -45,7 +60,7 @@ class Asked:
         question: What was asked, with its scenario.
         beside: What the answer is compared with: references, or the one key point.
         answer: The answer.
-        outcome: What is right, one of `OUTCOMES`.
+        outcome: What is right, one of `OUTCOMES`; the words of `feedback`.
     """
 
     row: str
@@ -63,8 +78,8 @@ class Asked:
 
     @property
     def place(self) -> int:
-        """Place of the outcome among those of its task."""
-        return OUTCOMES[self.task].index(self.outcome)
+        """Place of the outcome among those of its task; 0 where it is written."""
+        return OUTCOMES[self.task].index(self.outcome) if OUTCOMES[self.task] else 0
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,8 @@ class Example:
 
 
 def asked_of(records: Sequence[Record], tasks: Sequence[str]) -> list[Asked]:
-    """What rows are asked in each task; rows that were not ticked by key point have nothing for `key_point`."""
+    """What rows are asked in each task; a row without ticks has nothing for `key_point`, one without marks nothing for
+    `marks`, one without feedback nothing for that."""
     asked = []
     for record in records:
         group = f"{record.corpus}:{record.question_id}"
@@ -103,6 +119,12 @@ def asked_of(records: Sequence[Record], tasks: Sequence[str]) -> list[Asked]:
             asked.append(
                 Asked(record.id, group, "verdict", record.question, record.references, record.answer, record.label)
             )
+        if "marks" in tasks and record.score10 is not None:
+            mark = str(math.floor(record.score10 + 0.5))
+            asked.append(Asked(record.id, group, "marks", record.question, record.references, record.answer, mark))
+        if "feedback" in tasks and record.feedback:
+            told = " ".join(record.feedback.split())
+            asked.append(Asked(record.id, group, "feedback", record.question, record.references, record.answer, told))
         if "key_point" in tasks:
             asked += [
                 Asked(record.id, group, "key_point", record.question, (text,), record.answer, status)
@@ -137,7 +159,15 @@ def borrowed(records: Sequence[Record], share: float, seed: int) -> list[Record]
             continue
         ticks = tuple("missing" for _ in record.ticks)
         made.append(
-            replace(record, id=f"{record.id}:borrowed", answer=text, label="incorrect", score10=0.0, ticks=ticks)
+            replace(
+                record,
+                id=f"{record.id}:borrowed",
+                answer=text,
+                label="incorrect",
+                score10=0.0,
+                ticks=ticks,
+                feedback="",
+            )
         )
     return made
 
@@ -162,7 +192,14 @@ def swapped(records: Sequence[Record], share: float, seed: int) -> list[Record]:
         others = [text for text in right[record.corpus, record.question_id] if text != record.answer]
         if others:
             made.append(
-                replace(record, id=f"{record.id}:swapped", references=(rng.choice(others),), key_points=(), ticks=())
+                replace(
+                    record,
+                    id=f"{record.id}:swapped",
+                    references=(rng.choice(others),),
+                    key_points=(),
+                    ticks=(),
+                    feedback="",
+                )
             )
     return made
 
@@ -171,7 +208,8 @@ def prompt_of(asked: Asked) -> JudgePrompt:
     """The prompt, in the words of `judge_prompts`, the same at serving."""
     if asked.task == "key_point":
         return key_point_prompt(asked.question, asked.beside[0], asked.answer)
-    return verdict_prompt(asked.question, asked.beside, asked.answer)
+    asks = _ASKS[asked.task]
+    return asks(asked.question, asked.beside, asked.answer)
 
 
 def prompt_ids(messages: Sequence[ChatMessage], tokenizer: Any) -> list[int]:
@@ -191,10 +229,14 @@ def label_ids(label: str, tokenizer: Any) -> list[int]:
 
 
 def causal_example(asked: Asked, tokenizer: Any) -> Example:
-    """Prompt and label; the loss counts the label's tokens and no other, not the one that ends the turn."""
+    """Prompt and label; the loss counts the label's tokens and no other, but of feedback the one that ends the turn
+    too: a model that has not learnt to stop goes on."""
     prompt = prompt_of(asked)
     before = prompt_ids(prompt.messages, tokenizer)
-    label = label_ids(prompt.label_of(asked.outcome), tokenizer)
+    if asked.task == "feedback":
+        label = [*label_ids(asked.outcome, tokenizer), tokenizer.eos_token_id]
+    else:
+        label = label_ids(prompt.label_of(asked.outcome), tokenizer)
     shared = shared_tokens(asked, before, tokenizer)
     return Example((*before, *label), (*[NO_LOSS] * len(before), *label), (), asked.task, asked.place, shared)
 

@@ -68,8 +68,7 @@ class GradedJudge:
     ) -> Evaluation:
         """Marks one answer; see `workbench.judging.base.Judge`."""
         if not answer.strip():
-            nothing = tuple(KeyPointEvidence(point.id, "missing", "", point.weight) for point in question.key_points)
-            return Evaluation(question.id, "incorrect", 0.0, nothing, 1.0, self.name)
+            return nothing_said(question, self.name)
         asked = f"{question_text} {question.stem}".strip()
         probability = self.grader.probabilities([Pair(asked, references_of(question), answer)])[0]
         verdict: Verdict = LABELS[int(np.argmax(probability))]
@@ -77,7 +76,7 @@ class GradedJudge:
         points = min(high, max(low, round(2 * float(probability @ _VALUE)) / 2))
         confidence = float(probability.max()) * max(0.0, min(1.0, recognition_confidence))
         return Evaluation(
-            question.id, verdict, points, _evidence(question, answer, verdict), round(confidence, 3), self.name
+            question.id, verdict, points, evidence_of(question, answer, verdict), round(confidence, 3), self.name
         )
 
     def save(self, path: Path) -> None:
@@ -102,7 +101,14 @@ class GradedJudge:
             raise CorpusError(f"{path} is no fitted judge ({type(error).__name__}); {how}") from error
 
 
-def _evidence(question: Question, answer: str, verdict: Verdict) -> tuple[KeyPointEvidence, ...]:
+def nothing_said(question: Question, judge: str) -> Evaluation:
+    """What an empty answer is worth, which no model needs to be asked for."""
+    missing = tuple(KeyPointEvidence(point.id, "missing", "", point.weight) for point in question.key_points)
+    return Evaluation(question.id, "incorrect", 0.0, missing, 1.0, judge)
+
+
+def evidence_of(question: Question, answer: str, verdict: Verdict) -> tuple[KeyPointEvidence, ...]:
+    """For each key point, whether the answer holds the words it would be told by; all of a correct answer's do."""
     said = set(tokens(answer))
 
     def covered(text: str) -> bool:

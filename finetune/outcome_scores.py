@@ -66,7 +66,8 @@ def head_scores(
 
 
 def row_losses(model: Any, examples: Sequence[Example], pad_id: int, device: torch.device, kind: str) -> torch.Tensor:
-    """(n_examples,) cross entropy of each: summed over the label's tokens, or of the head's outcome."""
+    """(n_examples,) cross entropy of each: summed over the label's tokens, their mean where the label is written text,
+    or that of the head's outcome."""
     if kind == "encoder":
         batch = _moved(encoder_batch(examples, pad_id), device)
         places = torch.tensor([example.place for example in examples], device=device)
@@ -77,7 +78,8 @@ def row_losses(model: Any, examples: Sequence[Example], pad_id: int, device: tor
     losses = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), wanted.flatten(), ignore_index=NO_LOSS, reduction="none"
     )
-    return losses.view(wanted.shape).sum(dim=1)
+    lengths = [sum(label != NO_LOSS for label in one.labels) if one.task == "feedback" else 1 for one in examples]
+    return losses.view(wanted.shape).sum(dim=1) / torch.tensor(lengths, device=device)
 
 
 def _last_logits(

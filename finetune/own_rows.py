@@ -20,6 +20,7 @@ FIELDS = {
     "reference": "a right answer; several in a JSON list, or split by |",
     "label": f"{', '.join(LABELS)}; may be left out where there are points",
     "points": "0 to 10; may be left out where there is a label",
+    "feedback": "what the candidate was told; may be left out",
     "question_id": "one id for one question; its text if left out",
     "candidate": "a pseudonym, so that nobody stands on two sides",
     "id": "of the row; its place in the file if left out",
@@ -124,6 +125,7 @@ def _record(row: Mapping[str, Any], path: Path, number: int) -> Record:
         "own",
         "train",
         str(row["candidate"] or ""),
+        feedback=str(row["feedback"] or "").strip(),
     )
 
 

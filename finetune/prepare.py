@@ -215,6 +215,8 @@ def _row(record: Record) -> dict[str, Any]:
     row["references"] = list(record.references)
     row["key_points"] = [{"text": text, "weight": weight} for text, weight in record.key_points]
     row["ticks"] = list(record.ticks)
+    if not record.feedback:
+        del row["feedback"]
     return row
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.adapter_judge import Loaded, load_adapter
-from finetune.asked_scores import asked_scores, compared
+from finetune.asked_scores import asked_scores, compared, no_scores
 from finetune.examples import Asked, label_ids, prompt_ids, prompt_of
 from finetune.vllm_server import ServerError
 from workbench.engines.base import ChatMessage
@@ -45,7 +45,7 @@ class Reference:
     Attributes:
         ids: Tokens of each prompt.
         labels: Tokens of each of its labels.
-        adapter: (n, 3) normalised log-probabilities.
+        adapter: (n, n_outcomes) normalised log-probabilities.
         base: The same without the adapter.
         seconds: They took.
     """
@@ -105,7 +105,7 @@ def ask_server(
         told: Is called with model, rows done, and rows.
 
     Returns:
-        (n, 3) normalised log-probabilities by model, and the seconds they took.
+        (n, n_outcomes) normalised log-probabilities by model, and the seconds they took.
 
     Raises:
         EngineError: The server cannot be reached, or reports no log-probabilities.
@@ -113,7 +113,7 @@ def ask_server(
 
     async def run() -> dict[str, NDArray[np.float64]]:
         remote = Remote("http", url, timeout_s=ANSWER_WITHIN_S, api_key=api_key, setting="--url")
-        found = {name: np.zeros((len(asked), 3)) for name in names}
+        found = {name: no_scores(asked) for name in names}
         try:
             for name in names:
                 requests = LabelRequests(remote)
@@ -123,7 +123,8 @@ def ask_server(
                         places = [i for i in rows if asked[i].task == task]
                         prompts = [prompt_of(asked[i]) for i in places]
                         chats = [prompt.messages for prompt in prompts]
-                        found[name][places] = await requests.score_many(name, chats, prompts[0].labels)
+                        said = np.array(await requests.score_many(name, chats, prompts[0].labels))
+                        found[name][places, : said.shape[1]] = said
                     told(name, rows.stop, len(asked))
         finally:
             await remote.close()

@@ -234,7 +234,7 @@ def made_judge(name: str, settings: Settings, *, beside_references: bool = False
     """The judge behind `adapter:FOLDER` or `models:/...`, for `workbench.judging.registry`.
 
     Args:
-        name: Either; `#verdict` or `#key_point` may follow.
+        name: Either; `#verdict`, `#marks` or `#key_point` may follow.
         settings: Where weights and registry are.
         beside_references: Whether what is marked has references and no key points of its own, as answers of corpora.
 
@@ -245,6 +245,7 @@ def made_judge(name: str, settings: Settings, *, beside_references: bool = False
     """
     from finetune.adapter_judge import PREFIX, adapter_judge, read_adapter
     from finetune.graded_judge import GradedJudge
+    from finetune.marks_judge import MarksJudge
     from finetune.references import BestReference
 
     path, _, task = name.partition("#")
@@ -253,7 +254,7 @@ def made_judge(name: str, settings: Settings, *, beside_references: bool = False
     if not task and beside_references and "verdict" in read_adapter(folder)[0].tasks:
         task = "verdict"
     judge = adapter_judge(folder, settings, task=task or None)
-    if beside_references and not isinstance(judge, GradedJudge):
+    if beside_references and not isinstance(judge, (GradedJudge, MarksJudge)):
         judge = BestReference(judge)
     return RegisteredJudge(judge, found) if found else judge
 

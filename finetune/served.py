@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from finetune.adapter_judge import AdapterScorer, VerdictGrader
 from finetune.graded_judge import GradedJudge
+from finetune.marks_judge import MarksJudge
 from finetune.references import BestReference
 from workbench.exam.judge_prompts import Task
 from workbench.judging.base import Judge
@@ -22,8 +23,8 @@ def made_judge(name: str, settings: Settings, *, beside_references: bool = False
     """The judge behind `served:NAME`, for `workbench.judging.registry`.
 
     Args:
-        name: The adapter's on the server; `#verdict` may follow where it was trained for verdicts and not for key
-            points, which no server can tell.
+        name: The adapter's on the server; `#verdict` or `#marks` may follow where it was trained for those and not
+            for key points, which no server can tell.
         settings: VIVA_JUDGE_URL is the server's address, VIVA_LLM_URL where that is unset.
         beside_references: Whether what is marked has references and no key points of its own, as answers of corpora.
 
@@ -36,9 +37,11 @@ def made_judge(name: str, settings: Settings, *, beside_references: bool = False
 
     served, _, task = name.removeprefix(PREFIX).partition("#")
     if not served or task not in ("", *get_args(Task)):
-        raise ValueError(f"{name!r}: write served:NAME, with #verdict or #key_point behind it where need be")
+        raise ValueError(f"{name!r}: write served:NAME, with #verdict, #marks or #key_point behind it where need be")
     scorer = create_scorer(settings.model_copy(update={"judge_llm": "http", "judge_model": served}))
     if task == "verdict":
         return GradedJudge(VerdictGrader(cast(AdapterScorer, scorer)), {"served": served})
+    if task == "marks":
+        return MarksJudge(scorer, {"served": served})
     judge = LikelihoodJudge(scorer, sentence_encoder.create(settings), leaning=False)
     return BestReference(judge) if beside_references else judge

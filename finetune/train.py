@@ -23,15 +23,16 @@ import numpy as np
 import torch
 
 from finetune import adapter_folder, bases
-from finetune.batches import epoch_batches
+from finetune.batches import epoch_batches, row_batches
 from finetune.checkpoints import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from finetune.config import NOT_THE_LOSS, Recipe, RecipeError, load_recipe
-from finetune.examples import Example, label_ids
+from finetune.examples import OUTCOMES, Example, label_ids
+from finetune.marks_judge import expected_marks, verdict_places
 from finetune.metrics import macro_f1
 from finetune.outcome_scores import head_scores, label_scores, row_losses
 from finetune.training_data import TrainingData, load_data
 from finetune.watching import Run, Status, Watcher
-from workbench.exam.judge_prompts import KEY_POINT_LABELS, VERDICT_LABELS
+from workbench.exam.judge_prompts import KEY_POINT_LABELS, MARK_LABELS, VERDICT_LABELS
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,14 @@ LOWEST_RATE = 0.1
 LEFT_OUT_IN_A_ROW = 5
 """Steps without a usable gradient, one after the other, after which training ends."""
 
-LABELS = {"verdict": tuple(VERDICT_LABELS.values()), "key_point": tuple(KEY_POINT_LABELS.values())}
+WRITTEN_AT_ONCE = 8
+"""Written texts whose likelihood is computed together."""
+
+LABELS = {
+    "verdict": tuple(VERDICT_LABELS.values()),
+    "key_point": tuple(KEY_POINT_LABELS.values()),
+    "marks": tuple(MARK_LABELS.values()),
+}
 """What a causal model says for each of `OUTCOMES`."""
 
 
@@ -315,7 +323,9 @@ class _Learner:
         figures = {"step": float(self.progress.step)} | self._measured()
         progress = self.progress
         progress.evals.append(figures)
-        progress.worse = 0 if figures["macro_f1"] > progress.best else progress.worse + 1
+        graded = any(OUTCOMES[task] for task in self._recipe.tasks)  # what is only written is as good as it is likely
+        better = figures["macro_f1"] > progress.best if graded else figures["loss"] < (progress.best_loss or math.inf)
+        progress.worse = 0 if better else progress.worse + 1
         if (figures["macro_f1"], -figures["loss"]) > (progress.best, -progress.best_loss):
             progress.best, progress.best_loss = figures["macro_f1"], figures["loss"]
             progress.best_step = progress.step
@@ -324,26 +334,47 @@ class _Learner:
             watcher.on_eval(progress.step, figures)
 
     def _measured(self) -> dict[str, float]:
-        """`macro_f1`, `accuracy` and `loss` (of the outcomes' likelihoods), the mean over tasks and of each."""
+        """`macro_f1`, `accuracy` and `loss` (of the outcomes' likelihoods), the mean over tasks and of each; of `marks`
+        those of the verdicts that follow from them, and `marks_rmse`; of `feedback` the loss of a token alone."""
         self._model.eval()
         by_task = {}
+        off: dict[str, float] = {}
         for task in self._recipe.tasks:
             chosen = [example for example in self._data.validation if example.task == task]
+            if not OUTCOMES[task]:
+                by_task[task] = {"loss": self._written_loss(chosen)}
+                continue
             with torch.inference_mode(), self._numbers():
                 scores = self._scores(chosen, task).numpy()
             right = np.array([example.place for example in chosen], np.intp)
+            loss = float(-scores[np.arange(len(right)), right].mean())
+            given = scores.argmax(axis=1)
+            if task == "marks":
+                expected = expected_marks(np.exp(scores))
+                off["marks_rmse"] = float(np.sqrt(np.mean((expected - right) ** 2)))
+                right, given = verdict_places(right), verdict_places(expected)
             by_task[task] = {
-                "macro_f1": macro_f1(right, scores.argmax(axis=1)),
-                "accuracy": float(np.mean(right == scores.argmax(axis=1))),
-                "loss": float(-scores[np.arange(len(right)), right].mean()),
+                "macro_f1": macro_f1(right, given),
+                "accuracy": float(np.mean(right == given)),
+                "loss": loss,
             }
-        means = {
-            name: sum(figures[name] for figures in by_task.values()) / len(by_task)
-            for name in ("macro_f1", "accuracy", "loss")
-        }
+        means = {}
+        for name in ("macro_f1", "accuracy", "loss"):
+            found = [figures[name] for figures in by_task.values() if name in figures]
+            means[name] = sum(found) / len(found) if found else 0.0
         if len(by_task) > 1:
-            means |= {f"{task}_{name}": value for task, found in by_task.items() for name, value in found.items()}
-        return means
+            means |= {f"{task}_{name}": value for task, its in by_task.items() for name, value in its.items()}
+        return means | off
+
+    def _written_loss(self, examples: Sequence[Example]) -> float:
+        total = 0.0
+        rows = row_batches([one.start for one in examples], [len(one.input_ids) for one in examples], WRITTEN_AT_ONCE)
+        for places in rows:
+            batch = [examples[i] for i in places]
+            with torch.inference_mode(), self._numbers():
+                losses = row_losses(self._model, batch, self._tokenizer.pad_token_id, self._device, self._recipe.kind)
+            total += float(losses.sum())
+        return total / len(examples)
 
     def _numbers(self) -> Any:
         """What the forward pass multiplies in."""

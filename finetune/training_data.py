@@ -16,6 +16,13 @@ from finetune.corpora import Asking, Record, question_key
 from finetune.examples import OUTCOMES, Asked, Example, asked_of, borrowed, causal_example, encoder_example, swapped
 from finetune.prepare import read_prepared
 
+_WHERE = {
+    "key_point": "; only the source `calibration` is ticked by key point",
+    "feedback": "; `saf` and rows of one's own with `feedback` have feedback",
+    "marks": "; `saf`, `banks`, `calibration` and rows of one's own with `points` have marks",
+}
+"""Which sources have rows for a task that not all have."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -58,7 +65,7 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
     for side, found in asked.items():
         for task in recipe.tasks:
             if not any(one.task == task for one in found):
-                hint = "; only the source `calibration` is ticked by key point" if task == "key_point" else ""
+                hint = _WHERE.get(task, "")
                 raise RecipeError(
                     f"{files[side]} has no row for tasks={task}{hint}; prepare more, or leave the task out"
                 )
@@ -104,7 +111,8 @@ def weights_of(asked: Sequence[Asked], *, balanced: bool, even_sources: float = 
 
     Args:
         asked: The examples.
-        balanced: Those of each outcome of a task add up to the same.
+        balanced: Those of each outcome of a task add up to the same; but for `marks`, which are a
+            scale, and `feedback`.
         even_sources: Weights of a source of n rows are divided by n to this power.
     """
     weights = [1.0] * len(asked)
@@ -112,7 +120,12 @@ def weights_of(asked: Sequence[Asked], *, balanced: bool, even_sources: float = 
         counts = Counter((one.task, one.outcome) for one in asked)
         tasks = Counter(one.task for one in asked)
         kinds = Counter(task for task, _ in counts)
-        weights = [tasks[one.task] / (kinds[one.task] * counts[one.task, one.outcome]) for one in asked]
+        weights = [
+            1.0
+            if one.task in ("marks", "feedback")
+            else tasks[one.task] / (kinds[one.task] * counts[one.task, one.outcome])
+            for one in asked
+        ]
     if even_sources:
         rows = Counter(one.source for one in asked)
         weights = [weight / rows[one.source] ** even_sources for weight, one in zip(weights, asked, strict=True)]
@@ -144,9 +157,10 @@ def _drawn(rows: list[Record], most: int, recipe: Recipe) -> list[Record]:
 
 
 def _counts(asked: Sequence[Asked]) -> Mapping[str, Mapping[str, int]]:
-    counts = Counter((one.task, one.outcome) for one in asked)
+    counts: Counter[tuple[str, str]] = Counter((one.task, one.outcome) for one in asked)
     return {
         task: {outcome: counts[task, outcome] for outcome in outcomes}
+        or {"written": sum(n for (of, _), n in counts.items() if of == task)}
         for task, outcomes in OUTCOMES.items()
         if any(one.task == task for one in asked)
     }

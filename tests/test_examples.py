@@ -221,6 +221,39 @@ def test_only_ticked_rows_are_asked_for_key_points() -> None:
     assert OUTCOMES["key_point"] == STATUSES
 
 
+def test_only_rows_with_marks_are_asked_for_them_in_whole_marks() -> None:
+    rows = [replace(many()[0], score10=score) for score in (0.0, 2.5, 9.4, 10.0, None)]
+    found = asked_of(rows, ("marks",))
+    assert [one.outcome for one in found] == ["0", "3", "9", "10"]
+    assert [one.place for one in found] == [0, 3, 9, 10]
+    assert weights_of(found, balanced=True) == [1.0] * 4
+
+
+def test_feedback_is_written_to_its_end_and_the_loss_is_a_tokens_mean(model: Any, tokenizer: Any) -> None:
+    told = [replace(many()[0], feedback=text) for text in ("Well said.", "Half right:\nwhat of the weight?", "")]
+    found = asked_of(told, ("feedback",))
+    assert [one.outcome for one in found] == ["Well said.", "Half right: what of the weight?"]
+    examples = [causal_example(one, tokenizer) for one in found]
+    for one, example in zip(found, examples, strict=True):
+        learnt = [token for token in example.labels if token != NO_LOSS]
+        assert learnt[-1] == tokenizer.eos_token_id == END and tokenizer.decode(learnt[:-1]) == one.outcome
+    losses = row_losses(model, examples, tokenizer.pad_token_id, CPU, "causal")
+    longer = examples[1]
+    with torch.no_grad():
+        logs = torch.log_softmax(model(torch.tensor([longer.input_ids])).logits[0, :-1], dim=-1)
+    said = [n for n, token in enumerate(longer.labels) if token != NO_LOSS]
+    by_hand = -sum(float(logs[n - 1, longer.labels[n]]) for n in said) / len(said)
+    assert float(losses[1].detach()) == pytest.approx(by_hand, abs=1e-4)
+    rows = [replace(row, feedback="Good.", references=(f"The {row.question_id} has a reason",)) for row in many()]
+    made = [
+        *borrowed(rows, 0.9, 0),
+        *swapped(rows + [replace(row, answer=f"{row.answer} too") for row in rows], 1.0, 0),
+    ]
+    assert len(made) > 30 and not any(
+        row.feedback for row in made
+    )  # what was said of one answer is not true of another
+
+
 def test_another_questions_reference_earns_nothing_here() -> None:
     rows = [replace(row, references=(f"The {row.question_id} has its own reason",)) for row in many()]
     rows += [ticked()]

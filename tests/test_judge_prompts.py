@@ -20,6 +20,7 @@ from workbench.exam.judge_prompts import (
     JudgePrompt,
     key_point_prompt,
     key_point_prompts,
+    marks_prompt,
     verdict_prompt,
     verdict_prompt_of,
 )
@@ -75,6 +76,15 @@ def test_a_verdict_is_asked_for_beside_every_reference() -> None:
         "Is the answer correct, partial or wrong?"
     )
     assert prompt.label_of("incorrect") == "wrong"
+
+
+def test_marks_are_asked_for_in_words_that_none_begins_another(tokenizer: Any) -> None:
+    prompt = marks_prompt("Why does the bulb go out?", ["The circuit is open."], "It has a gap")
+    assert last_message(prompt).endswith("How many marks is the answer worth, zero to ten?")
+    assert "Reference: The circuit is open.\n" in last_message(prompt)
+    assert (prompt.label_of("0"), prompt.label_of("10")) == ("zero", "ten") and len(prompt.labels) == 11
+    assert len({tuple(tokenizer.encode(label).ids) for label in prompt.labels}) == 11
+    assert all(len(tokenizer.encode(label).ids) == 1 for label in prompt.labels)
 
 
 def test_a_banks_question_is_asked_as_its_fields_are() -> None:

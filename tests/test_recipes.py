@@ -70,7 +70,10 @@ def test_two_options_that_clash_are_both_named(given: dict[str, object], named: 
         ({"dropout": 1}, "dropout=1.0; allowed: 0 to 0.99"),
         ({"method": "loha"}, "method='loha'; allowed: lora, dora, rslora, full"),
         ({"balanced": "yes"}, "balanced='yes'; allowed: true or false"),
-        ({"tasks": "verdict,verdict"}, "tasks=verdict,verdict; allowed: key_point, verdict, each once"),
+        (
+            {"tasks": "verdict,verdict"},
+            "tasks=verdict,verdict; allowed: key_point, verdict, marks, feedback, each once",
+        ),
         ({"tasks": ""}, "tasks=(none)"),
         ({"rank": True}, "rank=True; allowed: a whole number"),
         ({"learning_rate": "fast"}, "learning_rate='fast'; allowed: a number"),

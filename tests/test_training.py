@@ -30,6 +30,7 @@ from finetune.references import as_marked
 from finetune.train import Interrupted, TrainingError, learning_rate, memory_advice, train
 from finetune.watching import Run
 from tests.small_corpus import many
+from workbench.exam.grading import verdict_of
 from workbench.settings import Settings
 
 pytestmark = pytest.mark.weights
@@ -189,6 +190,54 @@ def test_other_methods_are_trained_too_on_two_tasks(method: str, data: Path, tmp
     assert {"verdict_macro_f1", "key_point_macro_f1"} <= metrics["validation"].keys()
     config = json.loads((tmp_path / "run" / "adapter_config.json").read_text())
     assert (config["use_dora"], config["use_rslora"]) == (method == "dora", method == "rslora")
+
+
+def test_marks_are_learnt_where_rows_have_them_and_make_a_judge(data: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("smoke").changed(tasks="verdict,marks", max_steps=2, epochs=1)
+    with pytest.raises(RecipeError, match="no row for tasks=marks; `saf`, `banks`"):
+        train(recipe, data, tmp_path / "none", MODELS)
+    marked = {"correct": 9.0, "partial": 4.5, "incorrect": 0.0}
+    rows = [replace(row, score10=marked[row.label]) for row in many()]
+    found = Gathered(rows)
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    metrics = train(recipe, tmp_path / "rows", tmp_path / "run", MODELS)
+    assert {"marks_rmse", "marks_macro_f1", "verdict_macro_f1"} <= metrics["validation"].keys()
+    judge = adapter_judge(tmp_path / "run", SETTINGS, task="marks")
+    row = as_marked(rows[0])
+    mark = judge.judge(row.question, row.text)
+    assert 0 <= mark.points <= 10 and mark.points % 0.5 == 0 and 0 < mark.confidence <= 1
+    assert mark.verdict == verdict_of(mark.points / 10) and mark.judge.startswith("marks-")
+
+
+def test_feedback_is_learnt_and_written_beside_the_examiners(tmp_path: Path) -> None:
+    rows = [replace(row, feedback=f"That was {row.label}.") for row in many()]
+    found = Gathered(rows)
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    assert read_prepared(tmp_path / "rows" / "validation.jsonl")[0].feedback.startswith("That was ")
+    recipe = load_recipe("smoke").changed(tasks="feedback", patience=2, eval_every=10, max_steps=50)
+    metrics = train(recipe, tmp_path / "rows", tmp_path / "run", MODELS)
+    assert metrics["validation"]["loss"] < 0.7 * metrics["base_validation"]["loss"]
+    with pytest.raises(AdapterError, match="viva-finetune feedback"):
+        adapter_judge(tmp_path / "run", SETTINGS)
+    texts, out = tmp_path / "texts.jsonl", tmp_path / "report.json"
+    arguments = ["feedback", str(tmp_path / "run"), "--data", str(tmp_path / "rows"), "--rows", "4"]
+    done = RUNNER.invoke(app, [*arguments, "--texts", str(texts), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in texts.read_text().splitlines()]
+    assert len(lines) == 4 and all(line["examiner"].startswith("That was ") for line in lines)
+    report = json.loads(out.read_text())
+    assert report["adapter"]["chrf"] > report["base"]["chrf"] and report["adapter"]["words"]["written"] < 20
+
+
+def test_feedback_of_an_adapter_that_marks_is_refused(
+    data: Path, unbroken: tuple[Path, Notes, dict[str, Any]], tmp_path: Path
+) -> None:
+    done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(data)])
+    assert done.exit_code == 2 and "no row with feedback" in done.output
+    found = Gathered([replace(row, feedback="Good.") for row in many()])
+    write(tmp_path, found, prepare(found, 0.3, 0), 0.3, 0)
+    done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(tmp_path)])
+    assert done.exit_code == 2 and "--tasks feedback" in done.output
 
 
 def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tmp_path: Path) -> None:

@@ -145,7 +145,10 @@ def serve(
             adapters.close()
             typer.echo(f"serving {', '.join(names)} at {serving.url}; log: {settings.data_dir / LOG}")
             for name, folder in serving.adapters.items():
-                task = "" if "key_point" in read_adapter(folder)[0].tasks else "#verdict"
+                tasks = read_adapter(folder)[0].tasks
+                if tasks == ("feedback",):
+                    continue
+                task = "" if "key_point" in tasks else f"#{next(one for one in tasks if one != 'feedback')}"
                 typer.echo(f"judge with it: VIVA_JUDGE=served:{name}{task} VIVA_JUDGE_URL={serving.url}")
             typer.echo(f"load and unload while it runs: viva-finetune adapters --url {serving.url} --load NAME=FOLDER")
             while server.ended() is None and not asked:

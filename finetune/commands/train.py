@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -34,6 +35,7 @@ def _train(
     from workbench.settings import get_settings
 
     transformers_logging.set_verbosity_error()  # a head that is drawn anew is meant
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)  # asked by PEFT
     transformers_logging.disable_progress_bar()
     if not quiet:
         watchers.append(Bar())
