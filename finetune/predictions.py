@@ -145,11 +145,13 @@ def stems_of(path: Path) -> frozenset[str]:
     """
     from finetune.prepare import read_prepared
 
+    if path.is_dir():
+        path = path / "train.jsonl"
     try:
         return frozenset(normalised(record.question) for record in read_prepared(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PredictionsError(
-            f"{path} is no training data ({error}); give the train.jsonl that `viva-finetune prepare` wrote"
+            f"{path} is no training data ({error}); give the folder that `viva-finetune prepare` wrote"
         ) from error
 
 

@@ -6,20 +6,28 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from finetune import marked_sessions
 from finetune.answers import CALIBRATION, Marked, exemplars, ticked
+from finetune.confusions import Confusions
 from finetune.corpora import CORPORA, LABELS, CorpusError, Left, Record, card, load
+from finetune.made_rows import SLIPS, heard_copies, worthless_answers
+from finetune.negatives import KINDS
 from finetune.own_rows import Unfit, read_own
 from finetune.splits import SHORT_WORDS, Split, crossings, split_by_question
 
-SOURCES = (*CORPORA, "banks", "calibration")
-"""What `--from` knows; `banks` is the tuning half of the exemplars, `calibration` the answers ticked by key point."""
+if TYPE_CHECKING:
+    from workbench.store.repository import Store
+
+SOURCES = (*CORPORA, "banks", "calibration", marked_sessions.SOURCE)
+"""What `--from` knows; `banks` is the tuning half of the exemplars, `calibration` the answers ticked by key point,
+`sessions` vivas that were held."""
 
 BANK_LICENCE = "CC BY 4.0"
 _QUARTER = 64
@@ -59,6 +67,7 @@ def gather(
     banks_dir: Path | None = None,
     own: Sequence[Path] = (),
     columns: Mapping[str, str] | None = None,
+    store: Store | None = None,
 ) -> Gathered:
     """Reads what is asked for.
 
@@ -68,6 +77,7 @@ def gather(
         banks_dir: Of further question banks.
         own: Files of one's own, see `finetune.own_rows`.
         columns: Their columns by field.
+        store: Where vivas are, for `sessions`.
 
     Raises:
         CorpusError: An unknown source, or a file that cannot be read.
@@ -79,6 +89,8 @@ def gather(
     for source in sources:
         if source in CORPORA:
             _gather_corpus(found, source, directory)
+        elif source == marked_sessions.SOURCE:
+            _gather_sessions(found, store)
         else:
             _gather_bank(found, source, banks_dir)
     for path in own:
@@ -93,14 +105,29 @@ def gather(
     return found
 
 
-def prepare(found: Gathered, share: float, seed: int, part: int = 0) -> Split:
-    """Splits what was gathered, and makes sure that nothing stands on two sides.
+def prepare(
+    found: Gathered, share: float, seed: int, part: int = 0, *, heard: float = 0.0, worthless: int = 0
+) -> Split:
+    """Splits what was gathered, adds made rows to the training side, and makes sure that nothing stands on two sides.
+
+    Args:
+        found: What was gathered.
+        share: Of the questions, for validation.
+        seed: Of every draw.
+        part: See `split_by_question`.
+        heard: Training rows copied with a recogniser's slips, as a part of them, see `finetune.made_rows`.
+        worthless: Answers made to each training question that earn nothing.
 
     Raises:
         ValueError: A side would be empty.
         AssertionError: The split leaks all the same, which is a fault of this program.
     """
     split = split_by_question(found.records, share, seed, found.tests, part)
+    if heard or worthless:
+        made = heard_copies(split.train, heard, seed, Confusions.load(SLIPS)) if heard else []
+        made += worthless_answers(split.train, worthless, seed)
+        told = {one.one for one in crossings(made, (*split.validation, *found.tests)) if one.kind == "answer"}
+        split = replace(split, train=(*split.train, *(record for record in made if record.id not in told)))
     for one, other in ((split.train, split.validation), (split.train, found.tests), (split.validation, found.tests)):
         crossed = crossings(one, other)
         assert not crossed, f"{len(crossed)} rows stand on two sides, first {crossed[0]}"
@@ -140,6 +167,7 @@ def write(out: Path, found: Gathered, split: Split, share: float, seed: int, par
         "splits": {
             name: _counts(records) | {"sha256": _sha256(out / f"{name}.jsonl")} for name, records in sides.items()
         },
+        "made": _made(split.train),
         "rejected": dict(
             Counter([left.reason.split(" (")[0] for left in rejected] + [unfit.reason for unfit in found.unfit])
         ),
@@ -175,6 +203,22 @@ def _gather_corpus(found: Gathered, corpus: str, directory: Path | None) -> None
         **{key: value for key, value in card(corpus).items() if key != "sha256"},
         "sha256": {"train": train.sha256} | {split: loaded.sha256 for split, loaded in tests.items()},
         "as_published": train.as_published and all(loaded.as_published for loaded in tests.values()),
+    }
+
+
+def _gather_sessions(found: Gathered, store: Store | None) -> None:
+    if store is None:
+        raise CorpusError("sessions are read from a database; VIVA_DATABASE_URL or VIVA_DATA_DIR says where it is")
+    records, left_out = marked_sessions.marked_sessions(store)
+    for record in records:
+        if set_aside(record.question_id.removeprefix("banks:")):
+            left_out.append(Left(record, "its question is set aside for measuring"))
+        else:
+            found.records.append(record)
+    found.left_out.extend(left_out)
+    found.sources[marked_sessions.SOURCE] = {
+        "licence": "the owner's: what candidates agreed to",
+        "source": "vivas held with this workbench, marked by educators",
     }
 
 
@@ -218,6 +262,12 @@ def _row(record: Record) -> dict[str, Any]:
     if not record.feedback:
         del row["feedback"]
     return row
+
+
+def _made(records: Sequence[Record]) -> dict[str, int]:
+    """Rows nobody said, by how they were made, which ends their ids."""
+    ends = Counter(record.id.partition("::")[2] for record in records)
+    return {kind: ends[kind] for kind in ("heard", *KINDS) if ends[kind]}
 
 
 def _counts(records: Sequence[Record]) -> dict[str, Any]:

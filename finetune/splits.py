@@ -71,7 +71,7 @@ def split_by_question(
         raise ValueError(f"there are {round(1 / share)} parts of {share} each, counted from 0; got part {part}")
     held = _held_out(records, share, seed, part)
     sides = {record.id: question_key(record) in held for record in records}
-    rejected = _foreign_candidates(records, sides)
+    rejected = _foreign_candidates(records, sides, share, seed)
     gone = {left.record.id for left in rejected}
     validation = [r for r in records if sides[r.id] and r.id not in gone]
     train = [r for r in records if not sides[r.id] and r.id not in gone]
@@ -155,15 +155,27 @@ def _held_out(records: Iterable[Record], share: float, seed: int, part: int) -> 
     return held
 
 
-def _foreign_candidates(records: Sequence[Record], sides: dict[str, bool]) -> list[Left]:
-    """Rows of candidates who answered on both sides: the side with most of their rows keeps them."""
+def _foreign_candidates(records: Sequence[Record], sides: dict[str, bool], share: float, seed: int) -> list[Left]:
+    """Rows of candidates who answered on both sides: the side with most of their rows keeps them.
+
+    Where that would leave nothing of a corpus to validate with, as when everybody answers every question, a share of
+    its candidates is drawn, whose rows on the other side go instead.
+    """
     counts: dict[str, Counter[bool]] = defaultdict(Counter)
+    corpora: dict[str, set[str]] = defaultdict(set)
     for record in records:
         if record.candidate:
             counts[record.candidate][sides[record.id]] += 1
+            corpora[record.corpus].add(record.candidate)
     home = {candidate: count[True] >= count[False] for candidate, count in counts.items()}
+    kept = {r.corpus for r in records if sides[r.id] and home.get(r.candidate, True)}
+    for corpus, candidates in sorted(corpora.items()):
+        torn = sorted(one for one in candidates if counts[one][True])
+        if corpus not in kept and torn:
+            random.Random(f"{seed}:{corpus}:candidates").shuffle(torn)
+            home |= dict.fromkeys(torn[: max(1, round(share * len(torn)))], True)
     return [
-        Left(record, "its candidate answers mostly on the other side")
+        Left(record, "its candidate stands on the other side")
         for record in records
         if record.candidate and sides[record.id] != home[record.candidate]
     ]

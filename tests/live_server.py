@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from tests.scripted_engines import Vocabulary, scripted_engines
 from workbench.exam.bank import load_banks
+from workbench.judging.registry import judge_by_key_points, judge_call, make_judge
 from workbench.ports import free_port
 from workbench.realtime.server import RealtimeServer
 from workbench.realtime.services import Services
@@ -28,9 +29,10 @@ from workbench.store.repository import Store
 
 
 def scripted_app(config: Settings, vocabulary: Vocabulary | None = None) -> tuple[Starlette, RealtimeServer]:
-    """The real socket, exam, store and banks over stand-in engines."""
+    """The real socket, exam, store and banks over stand-in engines; judged by key points unless settings say how."""
     config.data_dir.mkdir(parents=True, exist_ok=True)
     engines = scripted_engines(vocabulary or Vocabulary())
+    named = "judge" in config.model_fields_set
     services = Services(
         settings=config,
         engines=engines,
@@ -38,6 +40,7 @@ def scripted_app(config: Settings, vocabulary: Vocabulary | None = None) -> tupl
         store=Store(config),
         tickets=Tickets("a key for tests"),
         phrases=PhraseCache(engines.synthesizer.sample_rate_hz),
+        judge=judge_call(make_judge(config.judge, config)) if named else judge_by_key_points,
     )
     realtime = RealtimeServer(services)
     health = Route("/health", lambda request: PlainTextResponse("ok"))

@@ -13,7 +13,9 @@ def prepare(
     sources: Annotated[
         str,
         typer.Option(
-            "--from", help="Sources, comma-separated: scientsbank, beetle, saf, banks (tuning half), calibration."
+            "--from",
+            help="Sources, comma-separated: scientsbank, beetle, saf, banks (tuning half), calibration, sessions (vivas "
+            "in the workbench's database, where educators marked or confirmed).",
         ),
     ] = "scientsbank,beetle,saf,banks,calibration",
     own: Annotated[
@@ -34,6 +36,16 @@ def prepare(
             help="Which part of that size is held out, from 0: with .2, parts 0 to 4 hold out each question once.",
         ),
     ] = 0,
+    heard: Annotated[
+        float,
+        typer.Option(
+            "--heard", min=0, max=1, help="Training rows copied with a recogniser's slips, as a part of them."
+        ),
+    ] = 0.0,
+    worthless: Annotated[
+        int,
+        typer.Option("--worthless", min=0, help="Made answers to each training question that earn nothing, 0 to 13."),
+    ] = 0,
     data: Annotated[
         Path | None, typer.Option("--data", help="Directory of the corpora; else `datasets` in VIVA_SHARED_DIR.")
     ] = None,
@@ -41,20 +53,26 @@ def prepare(
     """Gather graded answers, hold out whole questions, and write rows, rejections and a data card."""
     from finetune import prepare as preparing
     from finetune.corpora import CORPORA, LABELS, data_directory
+    from finetune.marked_sessions import SOURCE
     from workbench.settings import get_settings
+    from workbench.store.errors import StoreError
+    from workbench.store.repository import Store
 
     settings = get_settings()
     names = [name.strip() for name in sources.split(",") if name.strip()]
     try:
         directory = data_directory(settings, data) if set(names) & set(CORPORA) else None
-        found = preparing.gather(names, directory, settings.banks_dir, own or (), _columns(columns))
-        split = preparing.prepare(found, validation, seed, part)
-    except ValueError as error:
+        store = Store(settings) if SOURCE in names else None
+        found = preparing.gather(names, directory, settings.banks_dir, own or (), _columns(columns), store)
+        split = preparing.prepare(found, validation, seed, part, heard=heard, worthless=worthless)
+    except (ValueError, StoreError) as error:
         raise typer.BadParameter(str(error)) from None
     made = preparing.write(out, found, split, validation, seed, part)
     for name, counts in made["splits"].items():
         labels = ", ".join(f"{counts['labels'][label]} {label}" for label in LABELS)
         typer.echo(f"{name}: {counts['rows']} rows of {counts['questions']} questions ({labels})")
+    if made["made"]:
+        typer.echo(f"of these made: {', '.join(f'{n} {kind}' for kind, n in made['made'].items())}")
     typer.echo(f"rejected: {sum(made['rejected'].values())}, with reasons in {out / 'rejected.jsonl'}")
     typer.echo(f"wrote {out}")
 

@@ -39,15 +39,19 @@ class ResearchExport(Archive):
         in everything that was said or written; one that was said differently from how it is kept is not found.
         Educators are `human:` and a pseudonym that is the same in every export.
         """
-        query = select(Sessions.id).where(Sessions.status != "running").order_by(Sessions.started_at, Sessions.id)
-        if cohort_id is not None:
-            query = query.join(Sittings, Sittings.session_id == Sessions.id).where(Sittings.cohort_id == cohort_id)
-        with self._reading() as connection:
-            session_ids = tuple(connection.execute(query).scalars())
+        session_ids = self.ended_sessions(cohort_id=cohort_id)
         subject = "all" if cohort_id is None else f"cohort:{cohort_id}"
         key = self.research_key()
         self.note(actor, "research.exported", subject, n_sessions=len(session_ids))
         return self._exported(session_ids, key)
+
+    def ended_sessions(self, *, cohort_id: int | None = None) -> tuple[str, ...]:
+        """Ids of every ended viva, or of those of a cohort, oldest first."""
+        query = select(Sessions.id).where(Sessions.status != "running").order_by(Sessions.started_at, Sessions.id)
+        if cohort_id is not None:
+            query = query.join(Sittings, Sittings.session_id == Sessions.id).where(Sittings.cohort_id == cohort_id)
+        with self._reading() as connection:
+            return tuple(connection.execute(query).scalars())
 
     @contextmanager
     def querying(self) -> Iterator[Connection]:
