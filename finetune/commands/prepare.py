@@ -14,8 +14,8 @@ def prepare(
         str,
         typer.Option(
             "--from",
-            help="Sources, comma-separated: scientsbank, beetle, saf, banks (tuning half), calibration, sessions (vivas "
-            "in the workbench's database, where educators marked or confirmed).",
+            help="Sources, comma-separated: scientsbank, beetle, saf, banks (tuning half), calibration, sessions (vivas"
+            " in the workbench's database, where educators marked or confirmed).",
         ),
     ] = "scientsbank,beetle,saf,banks,calibration",
     own: Annotated[
