@@ -33,10 +33,10 @@ run: $(SERVES)
 	$(BIN)/viva serve
 
 # what keeps time, with a browser or at the pace of speech, comes when the models' own tests no longer take the cores; a
-# busy machine may hold one of these up for longer than it waits, so that each has a second try, which the summary names
+# busy machine may hold any test up for longer than it waits, so that each has a second try, which the summary names
 test: install
 	$(BIN)/viva models pull
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not browser and not realtime and not vllm"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns 1 -m "not browser and not realtime and not vllm"
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reruns 1 -m "browser or realtime"
 
 test-fast: install

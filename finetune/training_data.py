@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,9 @@ def question_hash(record: Asking) -> str:
 
 def _example(asked: Asked, recipe: Recipe, tokenizer: Any) -> Example:
     if recipe.kind == "causal":
-        return causal_example(asked, tokenizer)
+        example = causal_example(asked, tokenizer)
+        # what is shared must be kept for the second part, and checkpointing keeps nothing
+        return replace(example, shared=0) if recipe.gradient_checkpointing else example
     return encoder_example(asked, tokenizer, recipe.max_tokens, with_question=recipe.with_question)
 
 

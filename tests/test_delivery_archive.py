@@ -206,7 +206,7 @@ def test_what_is_published_is_copied_anew_with_the_marks_of_that_moment(store, l
 def test_the_worker_looks_again_and_again_until_it_is_stopped(store, local, tmp_path: Path) -> None:
     worker = DeliveryWorker(store, BANKS, local, interval_s=0.05)
     worker.start()
-    for _ in range(200):
+    for _ in range(1200):
         if [row.state for row in outbox_of(local).rows("archive")] == ["sent"]:
             break
         worker._stop.wait(0.05)

@@ -258,7 +258,7 @@ def test_a_served_adapter_judges_as_its_folder_does(url: str, tiny: Tiny) -> Non
         assert one.confidence == pytest.approx(other.confidence, abs=0.002)
     assert served.name == "verdict-1 (mine)"
     assert make_judge("served:mine", settings).name == "llm-1 (mine)"
-    for wrong in ("served:", "served:mine#marks"):
+    for wrong in ("served:", "served:mine#points"):
         with pytest.raises(EngineError, match="write served:NAME"):
             make_judge(wrong, settings)
     with pytest.raises(EngineError, match="VIVA_LLM_URL"):
