@@ -167,7 +167,10 @@ def attack(
 @app.command()
 def evaluate(
     judges: Annotated[
-        str, typer.Option("--judges", help="Judges, comma-separated.")
+        str,
+        typer.Option(
+            "--judges", help="Judges, comma-separated; of a corpus also base:NAME#SHOTS, tfidf, or a .joblib."
+        ),
     ] = "keyword,embedding,hybrid,panel",
     on: Annotated[
         Literal["exemplars", "calibration", "heard", "scientsbank", "beetle", "saf"],

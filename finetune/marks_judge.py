@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.corpora import LABELS
 from finetune.graded_judge import evidence_of, nothing_said
 from finetune.references import references_of
 from workbench.engines.bridge import wait_for
@@ -15,12 +16,10 @@ from workbench.exam import judge_prompts
 from workbench.exam.grading import CORRECT_SHARE, PARTIAL_SHARE
 from workbench.exam.items import Question
 from workbench.exam.judge_prompts import MARK_LABELS, marks_prompt
-from workbench.exam.model import MAX_POINTS, Evaluation, Verdict
+from workbench.exam.model import MAX_POINTS, Evaluation
 
 if TYPE_CHECKING:
     from workbench.engines.base import LabelScorer
-
-_VERDICTS: tuple[Verdict, ...] = ("correct", "partial", "incorrect")
 
 
 def expected_marks(chances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -33,7 +32,7 @@ def expected_marks(chances: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def verdict_places(marks: NDArray[Any]) -> NDArray[np.intp]:
-    """(n,) places in correct, partial, incorrect of the verdicts that follow from marks."""
+    """(n,) places in `LABELS` of the verdicts that follow from marks."""
     correct, partial = MAX_POINTS * CORRECT_SHARE, MAX_POINTS * PARTIAL_SHARE
     return np.where(marks >= correct, 0, np.where(marks >= partial, 1, 2)).astype(np.intp)
 
@@ -60,15 +59,15 @@ class MarksJudge:
         asked = f"{question_text} {question.stem}".strip()
         prompt = marks_prompt(asked, references_of(question), answer)
         chances = np.exp(np.array(wait_for(self._scorer.score(prompt.messages, prompt.labels))))
-        expected = expected_marks(chances[None])
-        place = int(verdict_places(expected)[0])
+        points = round(2 * float(expected_marks(chances[None])[0])) / 2
+        place = int(verdict_places(np.array([points]))[0])  # of the marks that are shown, not of those before rounding
         likely = float(chances[verdict_places(np.arange(len(chances))) == place].sum())
         confidence = likely * max(0.0, min(1.0, recognition_confidence))
-        verdict = _VERDICTS[place]
+        verdict = LABELS[place]
         return Evaluation(
             question.id,
             verdict,
-            round(2 * float(expected[0])) / 2,
+            points,
             evidence_of(question, answer, verdict),
             round(confidence, 3),
             self.name,

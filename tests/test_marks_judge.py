@@ -31,6 +31,7 @@ class Sure:
         ({10: 1.0}, 10.0, "correct", 1.0),
         ({0: 0.5, 10: 0.5}, 5.0, "partial", 0.0),  # torn between the ends: the mean is a mark it holds for impossible
         ({5: 0.6, 6: 0.4}, 5.5, "partial", 0.6),
+        ({5: 0.2, 6: 0.8}, 6.0, "correct", 0.8),  # 5.8 is shown as 6, and 6 is correct
         ({0: 0.7, 1: 0.3}, 0.5, "incorrect", 1.0),
     ],
 )
