@@ -6,6 +6,8 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check
 SERVES := $(VENV)/.serves
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
+# vivas at the pace of speech mostly wait
+AT_ONCE ?= 3
 VLLM_VENV ?= .venv-vllm
 EXTRAS ?= piper,whisper,postgres,s3,finetune,research,dev
 SHELL  := /bin/bash
@@ -36,8 +38,8 @@ run: $(SERVES)
 # busy machine may hold any test up for longer than it waits, so that each has a second try, which the summary names
 test: install
 	$(BIN)/viva models pull
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns 1 -m "not browser and not realtime and not vllm"
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --reruns 1 -m "browser or realtime"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns 1 --durations 20 -m "not browser and not realtime and not vllm"
+	$(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder --reruns 1 --durations 20 -m "browser or realtime"
 
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow and not browser and not weights"

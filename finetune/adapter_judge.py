@@ -136,18 +136,7 @@ class AdapterScorer:
 
     async def warm_up(self) -> None:
         """Scores once."""
-        await self.score([{"role": "user", "content": "Good morning."}], ("yes", "no"))
-
-    async def score(
-        self,
-        messages: Sequence[ChatMessage],
-        labels: Sequence[str],
-        *,
-        priority: Priority = "now",
-        model: str | None = None,
-    ) -> tuple[float, ...]:
-        """Log-probabilities of the labels; see `LabelScorer`."""
-        return (await self.score_many([messages], labels, priority=priority, model=model))[0]
+        await self.score_many([[{"role": "user", "content": "Good morning."}]], ("yes", "no"))
 
     async def score_many(
         self,
@@ -157,7 +146,7 @@ class AdapterScorer:
         priority: Priority = "now",
         model: str | None = None,
     ) -> list[tuple[float, ...]]:
-        """The same for several chats; see `LabelScorer`.
+        """Log-probabilities of the labels after each chat; see `LabelScorer`.
 
         Raises:
             EngineError: The labels overlap, another model was asked for, or the model failed.

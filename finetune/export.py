@@ -205,7 +205,7 @@ def _embedded_scores(directory: Path, precision: Any, asked: Sequence[Asked]) ->
     try:
         for place, one in enumerate(asked):
             prompt = prompt_of(one)
-            scores[place] = wait_for(scorer.score(prompt.messages, prompt.labels))
+            scores[place] = wait_for(scorer.score_many([prompt.messages], prompt.labels))[0]
     finally:
         wait_for(scorer.close())
     return scores

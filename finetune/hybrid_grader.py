@@ -1,7 +1,8 @@
 """The hybrid fitted on a corpus: several views of an answer beside its references, stacked by question.
 
 A member's probabilities for an answer come from a fit without that answer's question (Wolpert 1992, Neural Networks
-5:241), so that the stack learns whom to trust on questions nobody has met.
+5:241), so that the stack learns whom to trust on questions nobody has met: where adapters are heard, on those that one
+of them was held from.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from finetune.views import Views, texts_of, views_of
 from workbench.settings import get_settings
 
 FOLDS = 8
+
+LEAST_HEARD = 6
+"""Questions that some adapter was held from, below which there is nothing to weigh adapters by."""
 
 Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
@@ -73,20 +77,37 @@ class HybridGrader:
             [pair.answer for pair in pairs] + [text for pair in dict.fromkeys(_askings(pairs)) for text in pair]
         )
         views = self.look(pairs, held_out=True)
+        heard = np.flatnonzero(np.isfinite(views.told).all(axis=1))
+        groups_heard = [groups[i] for i in heard.tolist()]
+        _check_heard(len(set(groups_heard)), len(set(groups)))
         members = members_for(self.encoders, adapted=bool(self.adapters))
-        folds = folds_by_question(groups)
-        outside = {name: left_out_probabilities(member, views, y, folds) for name, member in members.items()}
-        stacked = _logs(outside.values())
-        honest = np.zeros((len(y), len(LABELS)))
-        for train, test in folds:
-            honest[test] = _stack().fit(stacked[train], y[train]).predict_proba(stacked[test])
-        self._offsets = macro_offsets(honest, y)
+        every = np.arange(len(y))
+        rows = {name: heard if member.hears else every for name, member in members.items()}
+        folds, folds_heard = folds_by_question(groups), folds_by_question(groups_heard)
+        outside = {
+            name: left_out_probabilities(member, views.rows(heard), y[heard], folds_heard)
+            if member.hears
+            else left_out_probabilities(member, views, y, folds)[heard]
+            for name, member in members.items()
+        }
+        stacked, y_heard = _logs(outside.values()), y[heard]
+        honest = np.zeros((len(heard), len(LABELS)))
+        for train, test in folds_heard:
+            honest[test] = _stack().fit(stacked[train], y_heard[train]).predict_proba(stacked[test])
+        self._offsets = macro_offsets(honest, y_heard)
         given = [LABELS[k] for k in (np.log(honest + 1e-9) + self._offsets).argmax(axis=1)]
         points = {"correct": 10.0, "partial": 5.0, "incorrect": 0.0}
-        self.validated = scores(labels, given, [points[v] for v in labels], [points[v] for v in given], groups)
-        self.validated["members"] = {name: round(_macro_f1(y, p.argmax(axis=1)), 4) for name, p in outside.items()}
-        self._stack = _stack().fit(stacked, y)
-        self._fitted = {name: member.make().fit(member.see(views), y) for name, member in members.items()}
+        right = [LABELS[k] for k in y_heard]
+        self.validated = scores(right, given, [points[v] for v in right], [points[v] for v in given], groups_heard)
+        self.validated["members"] = {
+            name: round(_macro_f1(y_heard, found.argmax(axis=1)), 4) for name, found in outside.items()
+        }
+        self.validated["questions"] = {"weighed_on": len(set(groups_heard)), "of": len(set(groups))}
+        self._stack = _stack().fit(stacked, y_heard)
+        self._fitted = {
+            name: member.make().fit(member.see(views.rows(rows[name])), y[rows[name]])
+            for name, member in members.items()
+        }
 
     def probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         """(n_pairs, 3); see `Grader`."""
@@ -126,7 +147,8 @@ class HybridGrader:
 
 def folds_by_question(groups: Sequence[str], seed: int = 0) -> Folds:
     """Train and test rows, no question on both sides."""
-    return list(GroupKFold(FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(groups)), groups=groups))
+    folds = min(FOLDS, len(set(groups)))
+    return list(GroupKFold(folds, shuffle=True, random_state=seed).split(np.zeros(len(groups)), groups=groups))
 
 
 def left_out_probabilities(member: Member, views: Views, y: NDArray[np.intp], folds: Folds) -> NDArray[np.float64]:
@@ -137,6 +159,16 @@ def left_out_probabilities(member: Member, views: Views, y: NDArray[np.intp], fo
             member.make().fit(member.see(views.rows(train)), y[train]).predict_proba(member.see(views.rows(test)))
         )
     return found
+
+
+def _check_heard(n_heard: int, n: int) -> None:
+    if n_heard < min(n, LEAST_HEARD):
+        raise ValueError(
+            f"the adapters were held from {n_heard} of {n} questions, at least {LEAST_HEARD} are needed: what they say "
+            "of a question they were trained on is no guide to new ones; prepare their rows from this corpus too, so "
+            "that some of its questions are set aside, or train one on each part of a split (`viva-finetune prepare "
+            "--validation .2 --part 0` to 4) and give all"
+        )
 
 
 def macro_offsets(probabilities: NDArray[np.float64], y: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ class MarksJudge:
             return nothing_said(question, self.name)
         asked = f"{question_text} {question.stem}".strip()
         prompt = marks_prompt(asked, references_of(question), answer)
-        chances = np.exp(np.array(wait_for(self._scorer.score(prompt.messages, prompt.labels))))
+        chances = np.exp(np.array(wait_for(self._scorer.score_many([prompt.messages], prompt.labels))[0]))
         points = round(2 * float(expected_marks(chances[None])[0])) / 2
         place = int(verdict_places(np.array([points]))[0])  # of the marks that are shown, not of those before rounding
         likely = float(chances[verdict_places(np.arange(len(chances))) == place].sum())

@@ -27,6 +27,7 @@ from finetune.batches import epoch_batches, row_batches
 from finetune.checkpoints import CheckpointError, checkpoints, load_checkpoint, save_checkpoint
 from finetune.config import NOT_THE_LOSS, Recipe, RecipeError, load_recipe
 from finetune.examples import OUTCOMES, Example, label_ids
+from finetune.fast_dropout import with_fast_dropout
 from finetune.marks_judge import expected_marks, verdict_places
 from finetune.metrics import macro_f1
 from finetune.outcome_scores import head_scores, label_scores, row_losses
@@ -128,6 +129,8 @@ def train(
     if resume:
         _check_data(found, out)
     model = bases.with_adapter(bases.load_model(base, tokenizer, recipe, device), recipe)
+    if device.type == "cpu":
+        with_fast_dropout(model)
     learner = _Learner(recipe, found, model, tokenizer, device, out, watchers)
     if resume:
         learner.resume()

@@ -24,7 +24,8 @@ class Views:
         terms: Names of stems shared, missing and added, by answer.
         said: (n, n_dimensions) vectors of the answers, by encoder.
         right: (n, n_dimensions) vectors of the reference nearest to each.
-        told: (n, 3) log-probabilities of the labels by adapters; of no columns where there are none.
+        told: (n, 3) log-probabilities of the labels by adapters; of no columns where there are none, no
+            numbers where none may be asked.
     """
 
     measures: NDArray[np.float64]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,6 +11,9 @@ from typing import Any, Literal, Protocol
 from finetune.config import Recipe
 
 Status = Literal["running", "finished", "interrupted", "failed"]
+
+LINE_EVERY_S = 60
+"""Between two lines of a log."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +90,45 @@ class Bar:
     def _said(self) -> str:
         loss = "" if self._loss is None else f"loss {self._loss:.3f}"
         return loss if self._best is None else f"{loss} best macro-F1 {self._best:.3f}"
+
+
+class Lines:
+    """The same where nobody sees a bar, such as a log: a line a minute, and one for each validation.
+
+    Args:
+        write: Takes a line.
+        clock: Seconds, for the tests.
+    """
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._write, self._clock = write, clock
+
+    def on_start(self, run: Run) -> None:
+        """Says how long the run is."""
+        self._n_steps, self._first, self._began = run.n_steps, run.first_step, self._clock()
+        self._written = self._began
+        self._write(f"step {run.first_step} of {run.n_steps}")
+
+    def on_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """A line, if the last is a minute old."""
+        now = self._clock()
+        if now - self._written >= LINE_EVERY_S:
+            self._written = now
+            left = (now - self._began) / (step - self._first) * (self._n_steps - step)
+            self._write(
+                f"step {step} of {self._n_steps}, {_minutes(now - self._began)} gone, {_minutes(left)} left, loss "
+                f"{figures['loss']:.3f}"
+            )
+
+    def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
+        """A line."""
+        found = f"macro-F1 {figures['macro_f1']:.3f}, loss {figures['loss']:.3f}"
+        self._write(f"step {step} of {self._n_steps}, validation: {found}")
+
+    def on_end(self, status: Status, out: Path) -> None:
+        """Says how it ended."""
+        self._write(f"{status} after {_minutes(self._clock() - self._began)}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"

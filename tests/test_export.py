@@ -173,7 +173,7 @@ def test_the_embedded_engine_marks_as_the_adapter_did(tiny: Tiny, tmp_path: Path
     theirs = asked_scores(loaded.model, loaded.tokenizer, loaded.recipe, asked, loaded.device)
     for one, wanted in zip(asked, theirs, strict=True):
         prompt = prompt_of(one)
-        assert wait_for(scorer.score(prompt.messages, prompt.labels)) == pytest.approx(wanted, abs=1e-3)
+        assert wait_for(scorer.score_many([prompt.messages], prompt.labels))[0] == pytest.approx(wanted, abs=1e-3)
     wait_for(scorer.close())
 
 

@@ -96,7 +96,7 @@ async def test_scores_are_those_of_a_full_forward_pass_over_prompt_and_label(
     for messages, found in zip(CHATS, scores, strict=True):
         np.testing.assert_allclose(found, by_forward_pass(model, messages, labels), atol=2e-3)
         assert sum(map(math.exp, found)) == pytest.approx(1)
-    np.testing.assert_allclose(await exact.score(CHATS[1], labels), scores[1], atol=2e-3)
+    np.testing.assert_allclose(await exact.score_many([CHATS[1]], labels), scores[1:2], atol=2e-3)
 
 
 @pytest.mark.weights
@@ -135,19 +135,19 @@ async def test_rows_that_do_not_fit_together_are_scored_in_turns_to_the_same_end
 @pytest.mark.weights
 async def test_the_same_answer_has_the_same_scores_whatever_was_scored_before(scorer: SmolLM2Scorer) -> None:
     first = await scorer.score_many(CHATS, LABELS)
-    await scorer.score([{"role": "user", "content": "Something else."}], ("yes", "no"))
+    await scorer.score_many([[{"role": "user", "content": "Something else."}]], ("yes", "no"))
     assert await scorer.score_many(CHATS, LABELS) == first
 
 
 @pytest.mark.weights
 async def test_what_the_embedded_model_cannot_score_is_refused_with_what_to_do(scorer: SmolLM2Scorer) -> None:
     with pytest.raises(EngineError, match="VIVA_JUDGE_LLM=http"):
-        await scorer.score(CHATS[0], LABELS, model="viva-examiner")
+        await scorer.score_many([CHATS[0]], LABELS, model="viva-examiner")
     with pytest.raises(EngineError, match="begins with"):
-        await scorer.score(CHATS[0], ("no", "no idea"))
+        await scorer.score_many([CHATS[0]], ("no", "no idea"))
     too_long: list[ChatMessage] = [{"role": "user", "content": f"{SECRET_WORDS} " * 3000}]
     with pytest.raises(EngineError, match="longer than the 8192") as caught:
-        await scorer.score(too_long, LABELS)
+        await scorer.score_many([too_long], LABELS)
     assert SECRET_WORDS not in str(caught.value)
 
 
@@ -156,7 +156,7 @@ async def test_a_closed_scorer_scores_no_more(settings: Settings) -> None:
     closed = smollm2_scorer.create(settings)
     await closed.close()
     with pytest.raises(RuntimeError, match="closed"):
-        await closed.score(CHATS[0], LABELS)
+        await closed.score_many([CHATS[0]], LABELS)
 
 
 # ---- a server
@@ -232,7 +232,7 @@ async def test_a_server_that_reads_no_prompts_is_asked_so_once_and_gives_what_it
     server = LabelServer({"judge": JUDGE}, lists=2, reads_prompts=reads)
     async with serving(server.app()) as address:
         chat = engine(address)
-        scores = [await chat.score(messages, LABELS) for messages in CHATS]
+        scores = [(await chat.score_many([messages], LABELS))[0] for messages in CHATS]
         await chat.close()
     # what is missing from the list is at most as likely as the last of it
     assert scores == [pytest.approx(normalised([-0.2, -2.0, -2.0]))] * 3

@@ -54,9 +54,6 @@ class Scorer:
 
     async def close(self) -> None: ...
 
-    async def score(self, messages: Sequence[ChatMessage], labels: Sequence[str], **more: Any) -> tuple[float, ...]:
-        return (await self.score_many([messages], labels, **more))[0]
-
     async def score_many(
         self, chats: Sequence[Sequence[ChatMessage]], labels: Sequence[str], *, model: str | None = None, **more: Any
     ) -> list[tuple[float, ...]]:

@@ -20,9 +20,10 @@ class Sure:
     def __init__(self, chances: dict[int, float]) -> None:
         self._logs = tuple(float(np.log(chances.get(mark, 1e-12))) for mark in range(11))
 
-    async def score(self, messages: Any, labels: Any) -> tuple[float, ...]:
-        assert labels[0] == "zero" and labels[10] == "ten" and "zero to ten" in messages[-1]["content"]
-        return self._logs
+    async def score_many(self, chats: Any, labels: Any) -> list[tuple[float, ...]]:
+        assert labels[0] == "zero" and labels[10] == "ten"
+        assert all("zero to ten" in messages[-1]["content"] for messages in chats)
+        return [self._logs] * len(chats)
 
 
 @pytest.mark.parametrize(

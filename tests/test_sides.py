@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,8 +99,7 @@ def test_while_a_hybrid_is_fitted_an_adapter_is_silent_on_questions_it_was_train
     # the rows are those that the second was trained on
     np.testing.assert_allclose(both.log_probabilities(pairs, held_out=True), alone[0], atol=1e-3)
     np.testing.assert_allclose(both.log_probabilities(pairs, held_out=False), np.mean(alone, axis=0), atol=1e-3)
-    with pytest.raises(ValueError, match="every adapter was trained on .*--part 0"):
-        AdapterScores(folders[1:], SETTINGS).log_probabilities(pairs, held_out=True)
+    assert np.isnan(AdapterScores(folders[1:], SETTINGS).log_probabilities(pairs, held_out=True)).all()
     again = AdapterScores(folders, SETTINGS, tmp_path)
     for one in again._asked:  # noqa: SLF001 - what was kept is not asked again
         one._probabilities = None  # type: ignore[assignment,method-assign]
@@ -108,15 +107,23 @@ def test_while_a_hybrid_is_fitted_an_adapter_is_silent_on_questions_it_was_train
 
 
 class Knowing:
-    """Stands in for adapters that know the right answers to questions they never met."""
+    """Stands in for adapters that know the right answers to questions they never met.
 
-    def __init__(self, right: dict[str, int]) -> None:
+    Args:
+        right: Place of the label by answer and question.
+        met: Questions that all of them were trained on.
+    """
+
+    def __init__(self, right: dict[str, int], met: Collection[str] = ()) -> None:
         self.right = right
+        self.met = met
         self.asked: list[bool] = []
 
     def log_probabilities(self, pairs: list[Pair], *, held_out: bool) -> Any:
         self.asked.append(held_out)
-        return np.log([np.full(3, 0.1) + 0.7 * np.eye(3)[self.right[pair.answer + pair.question]] for pair in pairs])
+        told = np.log([np.full(3, 0.1) + 0.7 * np.eye(3)[self.right[pair.answer + pair.question]] for pair in pairs])
+        told[[held_out and pair.question in self.met for pair in pairs]] = np.nan
+        return told
 
 
 def test_the_hybrid_weighs_what_adapters_say_and_asks_for_the_held_out_word_only_in_its_fit() -> None:
@@ -130,6 +137,22 @@ def test_the_hybrid_weighs_what_adapters_say_and_asks_for_the_held_out_word_only
     assert given == labels and knowing.asked == [True, False]
     assert set(hybrid.validated["members"]) - set(members_for(("minilm",))) == {"adapters", "boosting, adapters"}
     assert hybrid.validated["members"]["adapters"] == 1.0
+
+
+def test_one_adapter_is_weighed_by_the_questions_it_was_held_from() -> None:
+    pairs, labels, groups = made_up(10, 3)
+    labels = [labels[(i * 7) % len(labels)] for i in range(len(labels))]
+    names = ("correct", "partial", "incorrect")
+    right = {p.answer + p.question: names.index(v) for p, v in zip(pairs, labels, strict=True)}
+    questions = list(dict.fromkeys(pair.question for pair in pairs))
+    vectors = {"minilm": Vectors(embed)}
+    hybrid = HybridGrader("x", ("minilm",), vectors, [Path("a")], Knowing(right, questions[:4]))  # type: ignore[arg-type]
+    hybrid.fit(pairs, labels, groups)
+    assert [names[int(k)] for k in hybrid.probabilities(pairs).argmax(axis=1)] == labels
+    assert hybrid.validated["questions"] == {"weighed_on": 6, "of": 10} and hybrid.validated["n"] < len(pairs)
+    few = HybridGrader("x", ("minilm",), vectors, [Path("a")], Knowing(right, questions[:5]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="held from 5 of 10 questions, at least 6 .* --part 0"):
+        few.fit(pairs, labels, groups)
 
 
 def test_a_hybrid_kept_before_there_were_adapters_still_judges() -> None:

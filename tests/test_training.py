@@ -28,7 +28,7 @@ from finetune.metrics import macro_f1
 from finetune.prepare import Gathered, prepare, read_prepared, write
 from finetune.references import as_marked
 from finetune.train import Interrupted, TrainingError, learning_rate, memory_advice, train
-from finetune.watching import Run
+from finetune.watching import Lines, Run
 from tests.small_corpus import many
 from workbench.exam.grading import verdict_of
 from workbench.settings import Settings
@@ -427,3 +427,22 @@ def test_a_model_trained_in_all_its_weights_is_kept_whole_and_judges(
     )
     assert metrics["trained_weights"] == sum(weights.numel() for weights in untrained.parameters())
     assert [w.shape for w in loaded.model.parameters()] == [w.shape for w in untrained.parameters()]
+
+
+def test_a_log_says_every_minute_how_much_is_left(tmp_path: Path) -> None:
+    now, lines = [0.0], list[str]()
+    watcher = Lines(lines.append, lambda: now[0])
+    watcher.on_start(Run(Recipe(base="tiny-llama"), tmp_path, {}, n_steps=100, first_step=20, base=""))
+    for step in range(21, 41):
+        now[0] += 10
+        watcher.on_step(step, {"loss": 1 / step})
+    watcher.on_eval(40, {"macro_f1": 0.5, "loss": 0.25})
+    watcher.on_end("finished", tmp_path)
+    assert lines == [
+        "step 20 of 100",
+        "step 26 of 100, 1.0 min gone, 12.3 min left, loss 0.038",
+        "step 32 of 100, 2.0 min gone, 11.3 min left, loss 0.031",
+        "step 38 of 100, 3.0 min gone, 10.3 min left, loss 0.026",
+        "step 40 of 100, validation: macro-F1 0.500, loss 0.250",
+        "finished after 3.3 min",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import fields
@@ -31,14 +32,14 @@ def _train(
     from finetune.checkpoints import CheckpointError
     from finetune.tracking import Tracker, TrackingError
     from finetune.train import Interrupted, TrainingError, train
-    from finetune.watching import Bar
+    from finetune.watching import Bar, Lines
     from workbench.settings import get_settings
 
     transformers_logging.set_verbosity_error()  # a head that is drawn anew is meant
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)  # asked by PEFT
     transformers_logging.disable_progress_bar()
     if not quiet:
-        watchers.append(Bar())
+        watchers.append(Bar() if sys.stdout.isatty() else Lines(typer.echo))
     if track and not dry_run:
         try:
             watchers.append(Tracker(get_settings()))
@@ -89,7 +90,7 @@ def _options() -> list[inspect.Parameter]:
         ("out", Path, typer.Option("--out", help="Folder the adapter goes to."), inspect.Parameter.empty),
         ("resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in --out."), False),
         ("dry_run", bool, typer.Option("--dry-run", help="Two steps of a tiny random model on a CPU."), False),
-        ("quiet", bool, typer.Option("--quiet", help="No progress bar."), False),
+        ("quiet", bool, typer.Option("--quiet", help="No progress bar, nor its lines in a log."), False),
         ("track", bool, typer.Option("--track/--no-track", help="Keep the run in MLflow."), True),
     ]
     hints, helps = get_type_hints(Recipe), field_help()

@@ -163,30 +163,6 @@ class LabelScorer(Protocol):
     async def warm_up(self) -> None:
         """Loads the weights, or reaches the server."""
 
-    async def score(
-        self,
-        messages: Sequence[ChatMessage],
-        labels: Sequence[str],
-        *,
-        priority: Priority = "now",
-        model: str | None = None,
-    ) -> tuple[float, ...]:
-        """Log-probabilities of the labels as the beginning of the next reply, each over all its tokens.
-
-        Args:
-            messages: The chat, ending with the user's message.
-            labels: Two or more different texts, none of which begins with another.
-            priority: Place in the queue of the engine.
-            model: Model or adapter that is asked; None takes the engine's own.
-
-        Returns:
-            One number a label, in their order; normalised, so that their exponentials sum to 1.
-
-        Raises:
-            EngineError: The model could not be asked, or does not say.
-        """
-        ...
-
     async def score_many(
         self,
         chats: Sequence[Sequence[ChatMessage]],
@@ -195,7 +171,20 @@ class LabelScorer(Protocol):
         priority: Priority = "now",
         model: str | None = None,
     ) -> list[tuple[float, ...]]:
-        """The same for several chats at once, which costs less the longer they begin alike; see `score`."""
+        """Log-probabilities of the labels as the beginning of the next reply, each over all its tokens.
+
+        Args:
+            chats: Each ends with the user's message; several at once cost less the longer they begin alike.
+            labels: Two or more different texts, none of which begins with another.
+            priority: Place in the queue of the engine.
+            model: Model or adapter that is asked; None takes the engine's own.
+
+        Returns:
+            For each chat one number a label, in their order; normalised, so that their exponentials sum to 1.
+
+        Raises:
+            EngineError: The model could not be asked, or does not say.
+        """
         ...
 
     async def close(self) -> None:

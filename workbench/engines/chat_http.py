@@ -96,17 +96,6 @@ class HttpChat:
             if response is not None:
                 await response.aclose()
 
-    async def score(
-        self,
-        messages: Sequence[ChatMessage],
-        labels: Sequence[str],
-        *,
-        priority: Priority = "now",
-        model: str | None = None,
-    ) -> tuple[float, ...]:
-        """Log-probabilities of the labels; see `LabelScorer`."""
-        return (await self.score_many([messages], labels, priority=priority, model=model))[0]
-
     async def score_many(
         self,
         chats: Sequence[Sequence[ChatMessage]],
@@ -115,7 +104,9 @@ class HttpChat:
         priority: Priority = "now",
         model: str | None = None,
     ) -> list[tuple[float, ...]]:
-        """The same for several chats, side by side; see `LabelScorer`. `priority` is the server's business.
+        """Log-probabilities of the labels after each chat, asked side by side; see `LabelScorer`.
+
+        `priority` is the server's business.
 
         Raises:
             EngineError: The server cannot be reached, does not know the model, or reports no log-probabilities.
