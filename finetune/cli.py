@@ -61,9 +61,9 @@ def calibrate(
         str,
         typer.Option(
             "--adapters",
-            help="Of a corpus: folders of adapters whose verdicts it weighs, comma-separated. It learns to weigh them on "
-            "questions that one of them was held from: with one adapter those of its validation, with one on each part "
-            "of a split all.",
+            help="Of a corpus: folders of adapters whose verdicts it weighs, comma-separated. It learns to weigh them "
+            "on questions that one of them was held from: with one adapter those of its validation, with one on each "
+            "part of a split all.",
         ),
     ] = "",
     data: Annotated[
