@@ -19,8 +19,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from workbench import metrics
-from workbench.engines.base import SAMPLE_RATE_HZ, EngineError, Samples
+from workbench.engines.base import SAMPLE_RATE_HZ, VAD_FRAME_SAMPLES, EngineError, Samples
 from workbench.exam import flow
 from workbench.exam import model as exam
 from workbench.exam.items import Bank
@@ -46,10 +48,17 @@ from workbench.realtime.turns import (
     TurnTaker,
     Withdrawn,
 )
+from workbench.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
+NO_MICROPHONE_S = 0.3
+"""Silence is counted from then on where no sound has come yet, and sound may never come."""
+
+LINE_SILENT_S = 3.0
+"""Silence is counted where sound stays away for this long; what a line holds up for less comes late, and all of it."""
+
 OVERTIME_S = 12.0
 """How long past the deadline a candidate may go on before the turn is ended for them."""
 
@@ -161,22 +170,29 @@ class Conversation:
         self._ticker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._last_tick = 0.0
+        self._postponed: Draft | None = None
+        self._sound_at = services.clock()
+        self._has_sound = False
 
     # ---- coming and going ----
 
     async def begin(self) -> None:
         """The candidate is there: the examiner speaks first."""
+        self._sound_at = self.clock()
         self._ticker = asyncio.create_task(self._tick_forever(), name="viva-ticker")
         if self.returning:
             self.examiner.note("returned")
             self.examiner.replay()
             await self.happen(exam.Returned(self.exam_clock.now()))
+            if self.examiner.completed is not None and not self.examiner.playout.busy:
+                await self.examiner.report()
         else:
             await self.happen(exam.Begin(self.exam_clock.now()))
 
     async def come_back(self, *, playback: bool, out_hz: int, in_hz: int) -> None:
         """The connection was lost and is here again."""
         self.listener.set_rate(in_hz)
+        self._sound_at, self._has_sound = self.clock(), False
         self.examiner.speaker.out_hz = self.examiner.playout.rate_hz = out_hz
         self.examiner.playout.reports = playback
         self.exam_clock.run()
@@ -194,6 +210,7 @@ class Conversation:
         self.examiner.note("left")
         self._forget_turn()
         await self.examiner.lose_listener()
+        await self._write_end()
 
     async def close(self) -> None:
         """Ends every task of this viva and closes its recording."""
@@ -204,16 +221,26 @@ class Conversation:
             self._ticker.cancel()
         self._forget_turn()
         self.examiner.close()
+        try:
+            await self._write_end()
+        except StoreError as error:
+            log.error("the end of a viva is not kept: %s", error)
         for task in self._tasks:
             if task is not asyncio.current_task():
                 task.cancel()
         await self.keeper.close()
         self.on_closed()
 
+    async def _write_end(self) -> None:
+        """A viva that is over is closed in the store, though its last words were not heard to their end."""
+        if self.examiner.completed is not None and not self.examiner.reported:
+            await self.examiner.report()
+
     # ---- what the client does ----
 
     def hear(self, pcm: bytes) -> None:
         """More of the candidate's sound, PCM16 at the session's input rate."""
+        self._sound_at, self._has_sound = self.clock(), True
         for frame in self.listener.frames(pcm):
             self._take_frame(frame)
         if self.listener.newly_mute():
@@ -225,7 +252,8 @@ class Conversation:
             self._signal(signal)
 
     def forget_turn(self) -> None:
-        """The client takes back what was said in this turn."""
+        """The client takes back what was said in this turn; an examiner who fell silent at it goes on."""
+        self._settle_barge("resume")
         self._forget_turn()
 
     def type_text(self, text: str) -> None:
@@ -246,10 +274,10 @@ class Conversation:
             at_s = self.keeper.seconds(self.listener.ear.n_samples)
             number = self.examiner.state.number or None
             await self.keeper.turn("candidate", text, text, False, at_s, at_s, typed=True, number=number)
-            base, text, instead = self.examiner.frame(text, typed=True)
-            heard = exam.Heard(text, self.exam_clock.now(), typed=True)
             times = TurnTimes(voice_end=now, endpoint=now, recognised=now)
-            await self.happen(heard, base=base, instead=instead, times=times)
+            if not self.closed:
+                await self.examiner.take_typed(text, times, self._drop_draft)
+                self.listener.turns.expects = self.examiner.state.expects
         finally:
             self._thinking = False
             self.show_state()
@@ -295,6 +323,7 @@ class Conversation:
                 self._stop_partials()
                 self.listener.end_turn()
                 self._settle_barge("resume")
+                self._take_postponed()
 
     def _onset(self, sample: int) -> None:
         self.listener.begin_turn(sample)
@@ -326,6 +355,7 @@ class Conversation:
 
     def _end_of_turn(self, signal: EndOfTurn) -> None:
         self._stop_partials()
+        self._postponed = None
         draft = self.draft
         if draft is None or draft.pause_id != signal.pause_id:
             draft = self._begin_draft(signal.pause_id, signal.start_sample, signal.end_sample)
@@ -421,6 +451,7 @@ class Conversation:
             # the candidate went on before a word was spoken: one turn, not two
             draft.discard_reply()
             self.listener.so_far = SpokenSoFar(self.listener.turn_start, draft.text, draft.confidence)
+            self._postponed = draft
             return
         await self.examiner.stop_speaking()
         if draft.revision != self.examiner.revision:  # the exam moved on meanwhile (a click, the clock)
@@ -469,7 +500,16 @@ class Conversation:
         async with self.examiner.deciding:
             await self.examiner.say((exam.Line(LOST_WORDS, "apology"),))
 
+    def _take_postponed(self) -> None:
+        """What made a turn that was over go on was no speech: it is over after all."""
+        draft, self._postponed = self._postponed, None
+        if draft is not None:
+            draft.revision = -1  # its reply was thrown away
+            self._thinking = True
+            self._spawn(self._take_turn(draft), "take-turn")
+
     def _forget_turn(self) -> None:
+        self._postponed = None
         self._drop_draft()
         self._stop_partials()
         self._barge = None
@@ -534,6 +574,7 @@ class Conversation:
     async def _tick(self) -> None:
         if not self.outbox.attached or self.closed:
             return
+        self._hear_nothing()
         self.listener.forget_old_sound()
         if self.examiner.playout.busy:
             self.examiner.tick()
@@ -552,6 +593,16 @@ class Conversation:
         silent_s = self.clock() - self.examiner.silent_since
         if not self.examiner.playout.busy and silent_s >= 1.0:
             await self.happen(exam.Silence(silent_s, now))
+
+    def _hear_nothing(self) -> None:
+        """Counts silence where no sound comes, as of a candidate who types: it is the clock of turns and recording."""
+        waited_s = self.clock() - self._sound_at
+        if waited_s < (LINE_SILENT_S if self._has_sound else NO_MICROPHONE_S) or self.listener.turn_start is not None:
+            return
+        n_frames = int(waited_s * SAMPLE_RATE_HZ / VAD_FRAME_SAMPLES)
+        self._sound_at += n_frames * VAD_FRAME_SAMPLES / SAMPLE_RATE_HZ
+        for _ in range(n_frames):
+            self._take_frame(np.zeros(VAD_FRAME_SAMPLES, np.float32))
 
     # ---- telling the client ----
 

@@ -30,6 +30,9 @@ from workbench.realtime.speaker import Marks, Speaker
 
 log = logging.getLogger(__name__)
 
+LEAVES_THE_QUESTION = ("skip", "dont_know")
+"""Commands that end a question, which must have been seen for that."""
+
 CONTINUE_WITHIN_S = 1.6
 """A candidate who speaks up this soon into an acknowledgement was not finished: the answer goes on."""
 
@@ -91,6 +94,7 @@ class Examiner:
         self.deciding = asyncio.Lock()
         self.revision = 0
         self.completed: bool | None = None
+        self.reported = False
         self.silent_since = services.clock()
         self.n_turns = 0
         self.latency_ms: float | None = None
@@ -170,18 +174,49 @@ class Examiner:
     ) -> None:
         """Something other than a spoken turn happened; stops the examiner when there is something to say to it."""
         async with self.deciding:
-            if self.completed is not None:
-                return
-            outcome = await self.consider(event, base=base, instead=instead)
-            if not outcome.effects and not outcome.lines:
-                self.state = outcome.state
-                return
-            if outcome.lines:
-                await self.stop_speaking()
+            if isinstance(event, exam.Command) and event.name in LEAVES_THE_QUESTION and self._cards:
                 on_speech()
-            if times is not None:
-                times.judged = self.services.clock()
-            await self.commit(outcome, times=times)
+                await self._go_to_the_question()
+                return
+            await self._happen(event, base, instead, times, on_speech)
+
+    async def take_typed(self, text: str, times: TurnTimes, on_speech: Callable[[], None]) -> None:
+        """A typed answer is complete; it answers what the exam asks when its turn to be decided on has come."""
+        async with self.deciding:
+            base, text, instead = self.frame(text, typed=True)
+            await self._happen(exam.Heard(text, self.exam_clock.now(), typed=True), base, instead, times, on_speech)
+
+    async def _happen(
+        self,
+        event: exam.Event,
+        base: ExamState | None,
+        instead: tuple[exam.Line, ...],
+        times: TurnTimes | None,
+        on_speech: Callable[[], None],
+    ) -> None:
+        if self.completed is not None:
+            return
+        outcome = await self.consider(event, base=base, instead=instead)
+        if not outcome.effects and not outcome.lines:
+            self.state = outcome.state
+            return
+        if outcome.lines:
+            await self.stop_speaking()
+            on_speech()
+        if times is not None:
+            times.judged = self.services.clock()
+        await self.commit(outcome, times=times)
+
+    async def _go_to_the_question(self) -> None:
+        """Leaves out what comes before a question that is still to be shown: nobody can leave that one unseen."""
+        cards = self._cards
+        await self.stop_speaking(reason="client_cancelled")
+        lines, self._unheard = self._unheard, ()
+        self._cards = cards
+        if lines:
+            await self.say(lines)
+        else:
+            self._show_cards()
 
     async def commit(
         self, outcome: Outcome, *, prepared: Prepared | None = None, times: TurnTimes | None = None
@@ -321,12 +356,13 @@ class Examiner:
                     self.outbox.put(telling.verdict(self.bank, self.state, record.number, record.evaluation))
 
     async def report(self) -> None:
-        """Closes the session in the store and tells where its report is."""
+        """Closes the session in the store and tells where its report is; again, it tells a client that is back."""
         counts = self.speaker.fallbacks
         wording = {"asked": counts.asked, **{f"refused_{reason}": n for reason, n in counts.refused.items()}}
         report = await self.keeper.finish(bool(self.completed), self.state, wording)
         self.on_state()
         self.outbox.put(report.model_dump())
+        self.reported = self.reported or self.outbox.attached
 
     def note(self, kind: EventKind, sample: int | None = None, **detail: Any) -> None:
         """Keeps that something happened, at a sample of the candidate's sound or now, for whoever studies the viva."""
@@ -368,7 +404,7 @@ class Examiner:
         self._show_due_cards(heard.reply, everything=not heard.interrupted)
         self.silent_since = max(self.silent_since, self.services.clock())
         self.on_state()
-        if self.completed is not None and not heard.interrupted:
+        if self.completed is not None:  # the goodbye may be cut short, what it ends is over all the same
             self.spawn(self.report(), "report")
 
     def _record_rest(self, heard: Heard) -> None:

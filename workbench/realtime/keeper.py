@@ -122,7 +122,7 @@ class Keeper:
             ProtocolError: There is no such session any more, or it has ended.
         """
 
-        def read() -> tuple[VivaOptions, str, bool, SittingRow | None, Bank]:
+        def read() -> tuple[VivaOptions, str, bool, SittingRow | None, Bank, float]:
             services.store.reopen(session_id)
             data = services.store.load_session(session_id)
             if data.state is None:
@@ -130,10 +130,11 @@ class Keeper:
             options = VivaOptions.model_validate(data.session.setup)
             record = data.session.consented and data.session.record
             bank = reporting.bank_of(data, services.banks)
-            return options, data.state, record, services.store.sitting(session_id), bank
+            told_s = max((turn.end_s for turn in data.turns), default=0.0)
+            return options, data.state, record, services.store.sitting(session_id), bank, told_s
 
         try:
-            options, state, record, sitting, bank = await services.store_thread.run(lambda _: read())
+            options, state, record, sitting, bank, told_s = await services.store_thread.run(lambda _: read())
         except (SessionNotFound, StoreError) as error:
             raise ProtocolError(
                 f"this viva cannot be resumed: {error}", param="session.viva.resume", code="not_resumable"
@@ -141,6 +142,7 @@ class Keeper:
         keeper = cls(services, session_id, options)
         keeper.bank, keeper.invited = bank, sitting is not None
         keeper.results_held = sitting is not None and sitting.results_published_at is None
+        keeper._offset = round(told_s * SAMPLE_RATE_HZ)
         if record:
             keeper.start_recording()
         return keeper, options, state, ExamState.from_json(state).now_s

@@ -31,6 +31,7 @@ from workbench.realtime.rooms import Room
 from workbench.realtime.services import Services
 from workbench.realtime.tickets import TicketError
 from workbench.store import bank_snapshot
+from workbench.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class RealtimeServer:
         self.room = Room(services.settings.max_sessions)
         self.conversations: dict[str, Conversation] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._winding_up: set[str] = set()
         self._connected: dict[str, WebSocket] = {}
 
     def routes(self) -> list[BaseRoute]:
@@ -120,18 +122,29 @@ class RealtimeServer:
     def keep_for_return(self, conversation: Conversation) -> None:
         """The client is gone; the conversation waits for it, then gives its seat up."""
 
+        session_id = conversation.session_id
+
         async def wait() -> None:
             await asyncio.sleep(GRACE_S)
-            self._leaving.pop(conversation.session_id, None)
-            await conversation.keeper.abandon()
-            await conversation.close()
+            self._winding_up.add(session_id)
+            try:
+                await conversation.keeper.abandon()
+            except StoreError as error:
+                log.warning("a viva nobody came back to is not marked so: %s", error)
+            finally:
+                await conversation.close()
+                self._winding_up.discard(session_id)
+                self._leaving.pop(session_id, None)
 
-        self._leaving[conversation.session_id] = asyncio.create_task(wait(), name="grace")
+        self._leaving[session_id] = asyncio.create_task(wait(), name="grace")
 
-    def called_back(self, session_id: str) -> Conversation | None:
-        """The conversation a client returns to, if it is still in memory."""
-        task = self._leaving.pop(session_id, None)
-        if task is not None:
+    async def called_back(self, session_id: str) -> Conversation | None:
+        """The conversation a client returns to, if it is still in memory; one that is being put away is waited for."""
+        task = self._leaving.get(session_id)
+        if task is not None and session_id in self._winding_up:
+            await asyncio.wait([task])
+        elif task is not None:
+            del self._leaving[session_id]
             task.cancel()
         return self.conversations.get(session_id)
 
@@ -218,8 +231,11 @@ class _Connection:
         self.server._connected.pop(self.session_id, None)
         if conversation.closed:
             return
-        await conversation.lose_client()
-        if conversation.examiner.completed is not None:
+        try:
+            await conversation.lose_client()
+        except StoreError as error:
+            log.warning("what was said last is not kept: %s", error)
+        if conversation.examiner.reported:
             await conversation.close()
         else:
             self.server.keep_for_return(conversation)
@@ -375,7 +391,7 @@ class _Connection:
         try:
             if resume is not None:
                 self.session_id = resume
-            found = self.server.called_back(self.session_id)
+            found = await self.server.called_back(self.session_id)
             if found is None:
                 await self.server.room.take_seat(self.session_id, self._tell_position)
                 conversation = await (self._new(options) if resume is None else self._from_store(resume, options))
