@@ -59,7 +59,7 @@ async def test_who_leaves_in_the_goodbye_has_a_result_and_gets_the_report_on_com
             await client.until("viva.question")
             for command in ("stop", "confirm"):
                 await client.send(type="viva.command", command=command)
-            await client.until("response.created", lambda _: store.load_session(state["session_id"]).turns != [])
+            await client.until("response.created", lambda _: store.load_session(state["session_id"]).turns != ())
             while server.server.conversations[state["session_id"]].examiner.completed is None:
                 await asyncio.sleep(0.01)
         async with asyncio.timeout(10):
