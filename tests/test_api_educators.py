@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.small_bank import BANK, evaluation
-from tests.store_helpers import store_at
+from tests.store_helpers import new_session, store_at
 from workbench.api import build_api
 from workbench.realtime.tickets import Tickets
 from workbench.settings import Settings
@@ -120,6 +120,16 @@ async def test_a_cohort_from_list_to_published_results(api: Api, store: Store):
     reads = [entry for entry in store.audit_log(session_id) if entry.action == "session.read"]
     assert {entry.actor for entry in reads} == {"eve"}
     assert {entry.detail["what"] for entry in reads} == {"report.json", "marks"}
+
+
+async def test_a_running_viva_keeps_its_candidate_and_cohort(api: Api, store: Store):
+    cohort = store.create_cohort("Year 3", actor="eve").id
+    ada = store.add_candidate(cohort, "Ada Byron", actor="eve").id
+    (new,) = store.create_invitations(discipline="medical", cohort_id=cohort, candidate_ids=[ada], actor="eve")
+    session_id = new_session(store, invitation_id=new.invitation.id)
+    for path in (f"/api/candidates/{ada}", f"/api/cohorts/{cohort}?with_sessions=true", f"/api/sessions/{session_id}"):
+        assert "still running" in (await api("DELETE", path, 409))["detail"]
+    assert store.load_candidate(ada).cohort_id == cohort and store.load_session(session_id)
 
 
 async def test_an_educators_own_token_opens_a_session_for_their_browser_and_is_noted(api: Api, store: Store):

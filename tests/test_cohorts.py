@@ -135,6 +135,22 @@ def test_deleting_a_cohort_keeps_its_vivas_under_pseudonyms_unless_told_otherwis
         store.load_session(session_id)
 
 
+def test_nobody_is_deleted_in_the_middle_of_a_viva(store: Store, cohort: int):
+    ada, ended = sat(store, cohort, "Ada")
+    (again,) = store.create_invitations(discipline="medical", cohort_id=cohort, candidate_ids=[ada], actor="eve")
+    running = new_session(store, invitation_id=again.invitation.id)
+    for delete in (
+        lambda: store.delete_candidate(ada, actor="eve"),
+        lambda: store.delete_cohort(cohort, actor="eve", with_sessions=True),
+        lambda: store.delete_session(running, actor="eve"),
+    ):
+        with pytest.raises(StoreError, match=f"{running} is still running; delete it when it has ended"):
+            delete()
+    assert store.load_session(ended).answers and store.load_candidate(ada).name == "Ada"
+    store.mark_abandoned(running)
+    assert store.delete_candidate(ada, actor="eve") == 2
+
+
 def test_what_is_not_there_is_named(store: Store):
     for call in (store.load_cohort, store.list_candidates, store.cohort_sessions, store.item_statistics):
         with pytest.raises(NotFound, match="cohort 99|cohort '99'"):

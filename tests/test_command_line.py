@@ -229,6 +229,14 @@ def test_deleting_asks_first_and_no_means_no(sat: str, tmp_path: Path):
     assert json.loads(viva("sessions", "list", "--json").stdout)["total"] == 0
 
 
+def test_a_running_session_is_not_deleted(tmp_path: Path):
+    store = store_at(tmp_path)
+    session_id = new_session(store, session_id="sess_now")
+    store.close()
+    assert "sess_now is still running" in viva("sessions", "delete", session_id, "--yes", expect=2).stderr
+    assert json.loads(viva("sessions", "list", "--json").stdout)["total"] == 1
+
+
 def test_a_purge_only_lists_unless_told_otherwise(sat: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     from datetime import UTC, datetime, timedelta
 

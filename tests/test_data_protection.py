@@ -70,6 +70,19 @@ def test_a_candidate_with_a_newer_link_or_viva_is_kept(store: Store, clock: Cloc
     assert store.retention_due().candidate_ids == ()
 
 
+def test_a_purge_leaves_who_sits_a_viva_now(store: Store, clock: Clock):
+    candidate_id, ended = sat(store)
+    cohort = store.load_candidate(candidate_id).cohort_id
+    (new,) = store.create_invitations(discipline="medical", cohort_id=cohort, candidate_ids=[candidate_id], actor="eve")
+    running = new_session(store, invitation_id=new.invitation.id)
+    clock.now += timedelta(days=store.settings.retention_days)
+    purged = store.purge_expired(dry_run=False)
+    assert (purged.session_ids, purged.candidate_ids) == ((ended,), ())
+    store.finish_session(running, completed=True)
+    purged = store.purge_expired(dry_run=False)
+    assert (purged.session_ids, purged.candidate_ids) == ((running,), (candidate_id,))
+
+
 def test_research_gets_pseudonyms_and_no_name_wherever_it_was_said(store: Store):
     _, session_id = sat(store)
     store.override_mark(session_id, 1, actor="eve@example.org", reason="Byron meant it", points=6)

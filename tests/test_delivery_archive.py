@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from workbench.delivery.worker import DeliveryWorker, forget_deleted, outbox_of,
 from workbench.settings import Settings
 from workbench.store.recorder import Recorder
 from workbench.store.repository import Store
+from workbench.store.rows import RESUME_LIFE_S
 
 SECRET = "s3cr3t-key"
 
@@ -174,6 +175,19 @@ def test_what_ended_is_copied_once_and_what_runs_is_not(store, local, tmp_path: 
     new_session(store, session_id="running")
     assert (look(store, local), look(store, local)) == (1, 0)
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["sess_a"]
+
+
+def test_an_abandoned_viva_is_copied_once_its_candidate_can_no_longer_come_back(store, local, tmp_path: Path) -> None:
+    session_id = new_session(store, session_id="left")
+    store.mark_abandoned(session_id)
+    left_at = store.load_session(session_id).session.ended_at
+    outbox, life = outbox_of(local), timedelta(seconds=RESUME_LIFE_S)
+    with pytest.raises(DeliveryError, match="come back for 24 hours"):
+        copy(store, local, session_id)
+    assert sweep(store, BANKS, local, outbox, left_at + life - timedelta(seconds=1)) == 1
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["sess_a"]
+    assert sweep(store, BANKS, local, outbox, left_at + life) == 1
+    assert (tmp_path / "kept" / "left" / "report.json").exists()
 
 
 def test_a_session_that_cannot_be_copied_does_not_hold_up_the_others(store, local, tmp_path: Path, caplog) -> None:

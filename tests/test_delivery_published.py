@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ from tests.delivery_helpers import BANKS, configured, sat
 from tests.lti_platform import CLIENT_ID
 from tests.lti_platform import Platform as LearningPlatform
 from tests.mail_server import Inbox, Start, mail_servers
-from tests.store_helpers import Clock, store_at
+from tests.store_helpers import Clock, new_session, store_at
 from workbench.delivery import lti
 from workbench.delivery.outbox import Outbox
 from workbench.delivery.published import MAX_TRIES, deliver_published
 from workbench.delivery.worker import forget_deleted, outbox_of
 from workbench.settings import Settings
+from workbench.store import bank_snapshot
 from workbench.store.repository import Store
 
 
@@ -172,6 +173,32 @@ def test_a_platform_that_cannot_be_reached_is_asked_once_a_round(
     assert lms.posted == [] and lms.trouble == []
     clock.later(minutes=5)
     assert look(store, settings, outbox, clock) == 2
+
+
+def test_an_abandoned_viva_is_mailed_only_when_its_candidate_came_back_and_finished(
+    start: Start,
+    inbox: Inbox,
+    store: Store,
+    outbox: Outbox,
+    clock: Clock,
+) -> None:
+    settings = start()
+    look(store, settings, outbox, clock)
+    cohort = store.create_cohort("Year 3", actor="tutor")
+    ada = store.add_candidate(cohort.id, "Ada Byron", actor="tutor", email="ada@example.org")
+    (link,) = store.create_invitations(
+        discipline="medical", cohort_id=cohort.id, candidate_ids=[ada.id], show_results=True, actor="tutor"
+    )
+    bank_id = store.publish_bank("medical", "1", bank_snapshot.to_text(BANKS["medical"]))
+    session_id = new_session(store, mode="exam", bank_id=bank_id, invitation_id=link.invitation.id)
+    assert [row.session.id for row in store.published_since(clock() - timedelta(days=1))] == [session_id]
+    assert look(store, settings, outbox, clock) == 0
+    store.mark_abandoned(session_id)
+    clock.later(minutes=5)
+    assert look(store, settings, outbox, clock) == 0 and inbox.mails == []
+    store.reopen(session_id)
+    store.finish_session(session_id, completed=True)
+    assert [look(store, settings, outbox, clock) for _ in range(2)] == [1, 0] and len(inbox.mails) == 1
 
 
 @pytest.mark.parametrize("how", ["session", "candidate", "cohort"])

@@ -128,6 +128,20 @@ def test_a_running_viva_is_not_marked_by_hand(store: Store):
         store.override_mark("s", 1, actor="eve", reason="r", points=5)
 
 
+def test_an_override_of_an_abandoned_exam_counts_after_its_candidate_came_back_and_finished(store: Store):
+    new_session(store, session_id="s", mode="exam")
+    judged = [(number, mark(4, f"q{number}"), False) for number in (1, 2, 3)]
+    store.commit_turn("s", "{}", at_s=1, marks=judged)
+    store.mark_abandoned("s")
+    store.override_mark("s", 3, actor="eve", reason="named it by another name", verdict="correct", points=9)
+    store.reopen("s")
+    store.commit_turn("s", "{}", at_s=2, marks=[(number, again, True) for number, again, _ in judged])
+    assert store.finish_session("s", completed=True).score == 4 + 4 + 9
+    assert points(store, "s", 3) == (9, "eve") and len(store.mark_history("s", 1)) == 2
+    store.undo_override("s", 3, actor="eve")
+    assert points(store, "s", 3) == (4, "judge")
+
+
 def test_an_answer_the_judge_never_marked_can_be_given_its_first_mark(store: Store):
     new_session(store, session_id="s")
     answer(store, "s", 1)

@@ -435,6 +435,30 @@ def test_a_lost_connection_comes_back_by_itself_with_the_resume_token_and_keeps_
     candidate.until(lambda: len(server.visit.frames) > 5)
 
 
+def test_an_answer_sent_while_the_line_is_down_is_back_in_the_box(candidate: Candidate, server: ScriptedServer) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.state("candidate")
+        await _forever()
+
+    server.script = script
+    candidate.start(typed=True)
+    candidate.page.wait_for_selector('#viva-floor[data-floor="candidate"]')
+    candidate.page.fill("#viva-typed-text", "I give aspirin.")
+    # in one go, before the line is back
+    candidate.page.evaluate("""() => {
+      window.dispatchEvent(new Event("offline"));
+      document.querySelector("#viva-typed").requestSubmit();
+    }""")
+    candidate.wait_text("#viva-notice", "Not sent")
+    assert candidate.page.input_value("#viva-typed-text") == "I give aspirin."
+    assert "aspirin" not in candidate.text("#viva-log")
+    candidate.wait_text("#viva-link", "Connected again")
+    candidate.page.press("#viva-typed-text", "Enter")
+    candidate.until(lambda: server.visit.of_type("response.create"))
+    assert server.visit.of_type("conversation.item.create")[0]["item"]["content"][0]["text"] == "I give aspirin."
+    assert candidate.text("#viva-log").count("aspirin") == 1
+
+
 def test_a_reload_offers_to_continue_and_does(candidate: Candidate, server: ScriptedServer) -> None:
     async def script(visit: Visit) -> None:
         await visit.state("candidate", number=5)
@@ -541,6 +565,19 @@ def test_everything_can_be_done_from_the_keyboard(candidate: Candidate, server: 
     assert server.visit.of_type("conversation.item.create")[0]["item"]["content"][0]["text"] == "Aspirin\nand an ECG"
 
 
+def test_a_shortcut_held_down_counts_once(candidate: Candidate, server: ScriptedServer) -> None:
+    candidate.start(typed=True)
+    candidate.page.wait_for_selector('#viva-floor[data-floor="candidate"]')
+    candidate.page.keyboard.down("Alt")
+    for _ in range(5):
+        candidate.page.keyboard.down("KeyS")
+    candidate.page.keyboard.up("KeyS")
+    candidate.page.keyboard.press("KeyR")
+    candidate.page.keyboard.up("Alt")
+    candidate.until(lambda: any(event["command"] == "repeat" for event in server.visit.of_type("viva.command")))
+    assert [event["command"] for event in server.visit.of_type("viva.command")] == ["skip", "repeat"]
+
+
 def test_ending_is_confirmed_by_click_or_by_the_examiners_question(
     candidate: Candidate, server: ScriptedServer
 ) -> None:
@@ -556,6 +593,25 @@ def test_ending_is_confirmed_by_click_or_by_the_examiners_question(
     candidate.page.wait_for_selector("#viva-report:not([hidden])")
     assert [event["command"] for event in server.visit.of_type("viva.command")] == ["confirm"]
     assert candidate.page.evaluate("sessionStorage.getItem('viva.session')") is None
+
+
+def test_a_conversation_ends_only_once_that_is_confirmed(candidate: Candidate, server: ScriptedServer) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.state("paused", mode="talk", phase="paused", deadline_s=None)
+        await visit.until(lambda: len(visit.of_type("viva.command")) == 2)
+        await visit.report(0)
+
+    server.script = script
+    candidate.start(typed=True)
+    candidate.wait_text("#viva-floor", "Press Resume when you are ready.")
+    candidate.page.click("#viva-end")
+    candidate.wait_text("#viva-end-text", "Nothing in a conversation is marked.")
+    assert "no marks" not in candidate.text("#viva-end-text")
+    candidate.page.click("#viva-end-no")
+    candidate.page.click("#viva-end")
+    candidate.page.click("#viva-end-yes")
+    candidate.page.wait_for_selector("#viva-report:not([hidden])")
+    assert [event["command"] for event in server.visit.of_type("viva.command")] == ["cancel", "confirm"]
 
 
 def test_pause_becomes_resume_and_the_clock_stands_still(candidate: Candidate, server: ScriptedServer) -> None:

@@ -300,6 +300,7 @@ def test_what_was_deleted_is_in_no_byte_of_the_database_files(store: Store, tmp_
         return b"".join(path.read_bytes() for path in tmp_path.glob("viva.sqlite3*"))
 
     assert b"quaintword" in files() and b"Zarathustra" in files()
+    store.finish_session(session_id, completed=False)
     store.delete_session(session_id)
     assert b"quaintword" not in files() and b"Zarathustra" not in files()
 
@@ -308,6 +309,7 @@ def test_purging_takes_what_is_past_its_date_and_a_dry_run_takes_nothing(tmp_pat
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     store = store_at(tmp_path, now=lambda: now[0])
     old = new_session(store)
+    store.finish_session(old, completed=True)
     now[0] += timedelta(days=100)
     young = new_session(store)
     now[0] += timedelta(days=80)

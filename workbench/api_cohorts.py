@@ -15,6 +15,7 @@ from workbench.exam.model import Mode
 from workbench.store import bank_snapshot
 from workbench.store.cohort_statistics import Agreement, ItemStatistics, TimeUsed
 from workbench.store.cohorts import Imported
+from workbench.store.errors import StillRunning
 from workbench.store.invitations import MAX_ATTEMPTS
 from workbench.store.repository import Store
 from workbench.store.rows_educators import CandidateRow, CohortRow, CohortSession, InvitationRow
@@ -121,7 +122,11 @@ def _add_cohorts(app: FastAPI, store: Store, access: Access) -> None:
         with_sessions: Annotated[bool, Query(description="Their vivas and recordings too.")] = False,
     ) -> None:
         """Deletes a cohort with its candidates and links; cannot be undone."""
-        store.delete_cohort(cohort_id, actor=access.educator(request), with_sessions=with_sessions)
+        actor = access.educator(request)
+        try:
+            store.delete_cohort(cohort_id, actor=actor, with_sessions=with_sessions)
+        except StillRunning as error:
+            raise HTTPException(409, str(error)) from None
 
     @app.get("/api/cohorts/{cohort_id}/sessions")
     def cohort_sessions(request: Request, cohort_id: Id) -> list[CohortSession]:
@@ -173,7 +178,11 @@ def _add_candidates(app: FastAPI, store: Store, access: Access) -> None:
     @app.delete("/api/candidates/{candidate_id}", status_code=204)
     def delete_candidate(request: Request, candidate_id: Id) -> None:
         """Deletes a person with links, vivas and recordings; cannot be undone."""
-        store.delete_candidate(candidate_id, actor=access.educator(request))
+        actor = access.educator(request)
+        try:
+            store.delete_candidate(candidate_id, actor=actor)
+        except StillRunning as error:
+            raise HTTPException(409, str(error)) from None
 
 
 def _add_invitations(app: FastAPI, store: Store, banks: Mapping[str, Bank], access: Access) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from workbench.reports.formats import session_file
 from workbench.settings import Settings
 from workbench.store import recordings
 from workbench.store.repository import Store
+from workbench.store.rows import RESUME_LIFE_S
 
 SETTLED_S = 60.0
 """A WAV nothing was written to for this long is what a killed process left: it is archived as it is."""
@@ -44,6 +45,7 @@ def archive_session(
     session_id: str,
     *,
     actor: str = "system",
+    now: datetime | None = None,
     sleep: Sleep = time.sleep,
 ) -> list[str]:
     """Copies a session's recording and report; a second call writes the same files again, with today's marks.
@@ -53,12 +55,17 @@ def archive_session(
 
     Raises:
         NotConfigured: There is no archive.
-        DeliveryError: The session still runs, or the archive did not take a file whole.
+        DeliveryError: The session still runs or may be taken up again, or the archive did not take a file whole.
     """
     _require(settings)
     data = store.load_session(session_id)
     if data.session.status == "running" or is_growing(data.recording):
         raise DeliveryError(f"session {session_id} is still being recorded; archive it once it is over")
+    if data.session.may_be_resumed(now or datetime.now(UTC)):
+        raise DeliveryError(
+            f"session {session_id} was abandoned, and its candidate may come back for {RESUME_LIFE_S // 3600} hours;"
+            " archive it after that"
+        )
     sitting = store.sitting(session_id)
     key = archive_key(settings, session_id, sitting.results_published_at if sitting else None)
     outbox.begin(key, "archive", session_id, may_repeat=True)

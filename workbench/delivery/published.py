@@ -88,7 +88,8 @@ def _due_mails(store: Store, outbox: Outbox, since: datetime, now: datetime) -> 
     known = {row.key: row for row in outbox.rows("mail")}
     for row in store.published_since(max(since, now - LOOK_BACK)):
         to = row.candidate.email if row.candidate is not None else None
-        if to is not None:
+        # a link that shows results publishes them as the viva starts; without a result it is not over
+        if to is not None and row.result is not None:
             key = mail.report_key(row.session.id, to, row.sitting.results_published_at)
             if is_due(known.get(key), now):
                 yield row, to

@@ -37,19 +37,22 @@ def outbox_of(settings: Settings) -> Outbox:
 def sweep(store: Store, banks: Mapping[str, Bank], settings: Settings, outbox: Outbox, now: datetime) -> int:
     """One look after the archive: copies what ended, and again what was published; returns how many were copied.
 
-    A failure concerns its own session only; it is logged without a word of what was said, and tried at the next look.
+    An abandoned viva is copied once its candidate can no longer come back to it. A failure concerns its own session
+    only; it is logged without a word of what was said, and tried at the next look.
     """
     done = {row.key for row in outbox.rows("archive") if row.state == "sent"}
     published = {row.session.id: row.sitting.results_published_at for row in store.published_since(now - LOOK_BACK)}
     n_copied = 0
     page = store.list_sessions(since=now - LOOK_BACK, limit=MAX_PAGE)
     for session, _ in page.sessions:
-        if session.status == "running" or archive.archive_key(settings, session.id, published.get(session.id)) in done:
+        if session.status == "running" or session.may_be_resumed(now):
+            continue
+        if archive.archive_key(settings, session.id, published.get(session.id)) in done:
             continue
         try:
             if archive.is_growing(store.load_session(session.id).recording):
                 continue
-            archive.archive_session(store, banks, settings, outbox, session.id)
+            archive.archive_session(store, banks, settings, outbox, session.id, now=now)
             n_copied += 1
         except (DeliveryError, StoreError) as error:
             log.warning("session %s was not archived: %s", session.id, error)

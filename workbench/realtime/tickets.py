@@ -15,8 +15,9 @@ from typing import Any
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
+from workbench.store.rows import RESUME_LIFE_S
+
 TICKET_LIFE_S = 15 * 60
-RESUME_LIFE_S = 24 * 3600
 REPORT_LIFE_S = 180 * 24 * 3600
 READER_LIFE_S = 3600
 

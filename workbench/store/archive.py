@@ -11,7 +11,7 @@ from sqlalchemy import Connection, CursorResult, delete, exists, func, insert, s
 from workbench.exam.model import MAX_POINTS, N_QUESTIONS_PER_SCENARIO, N_SCENARIOS, Evaluation
 from workbench.store import reading, recordings, writing
 from workbench.store.core import Database
-from workbench.store.errors import StoreError
+from workbench.store.errors import StillRunning, StoreError
 from workbench.store.rows import (
     AuditRow,
     EventRow,
@@ -186,9 +186,11 @@ class Archive(Database):
 
         Raises:
             SessionNotFound: There is none of that id.
+            StillRunning: Its candidate is in the middle of it.
         """
         with self._reading() as connection:
-            reading.session_row(connection, session_id)
+            if reading.session_row(connection, session_id).status == "running":
+                raise StillRunning(session_id)
         n_files = recordings.remove(self.recordings_dir, session_id)
         with self._writing(session_id) as connection:
             n_answers = connection.execute(
@@ -204,10 +206,12 @@ class Archive(Database):
         return n_files
 
     def purge_expired(self, *, dry_run: bool = True, actor: str = "system") -> Purged:
-        """Deletes the sessions whose retention date has passed, or only says which they are."""
+        """Deletes the ended sessions whose retention date has passed, or only says which they are."""
         with self._reading() as connection:
             expired = connection.execute(
-                select(Sessions.id).where(Sessions.retention_until <= self._now()).order_by(Sessions.retention_until)
+                select(Sessions.id)
+                .where(Sessions.retention_until <= self._now(), Sessions.status != "running")
+                .order_by(Sessions.retention_until)
             ).scalars()
             session_ids = tuple(expired)
         if not dry_run:

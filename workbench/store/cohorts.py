@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, delete, false, func, insert, s
 from workbench.store.archive import Archive
 from workbench.store.candidate_csv import CandidateDraft, CandidateList, RowProblem, read_candidates
 from workbench.store.columns import storable
-from workbench.store.errors import NotFound, StoreError
+from workbench.store.errors import NotFound, StillRunning, StoreError
 from workbench.store.rows_educators import CandidateRow, CohortRow
+from workbench.store.tables import Sessions
 from workbench.store.tables_educators import Candidates, Cohorts, Sittings
 
 _FIELDS = ("name", "email", "external_id", "extra_time", "typed_answers", "captions", "slower_voice")
@@ -78,6 +79,7 @@ class CohortRolls(Archive):
 
         Raises:
             NotFound: There is none of that id.
+            StillRunning: One of those vivas is; nothing was deleted.
         """
         with self._reading() as connection:
             _cohort(connection, cohort_id)
@@ -145,6 +147,7 @@ class CohortRolls(Archive):
 
         Raises:
             NotFound: There is none of that id.
+            StillRunning: One of their vivas is; nothing was deleted.
         """
         with self._reading() as connection:
             candidate_row(connection, candidate_id)
@@ -155,7 +158,13 @@ class CohortRolls(Archive):
     ) -> int:
         """Deletes the vivas that fit, then a row with all that hangs on it; returns how many vivas there were."""
         with self._reading() as connection:
-            session_ids = list(connection.execute(select(Sittings.session_id).where(sat)).scalars())
+            found = connection.execute(
+                select(Sessions.id, Sessions.status).join(Sittings, Sittings.session_id == Sessions.id).where(sat)
+            ).all()
+        for row in found:
+            if row.status == "running":
+                raise StillRunning(row.id)
+        session_ids = [row.id for row in found]
         for session_id in session_ids:
             self.delete_session(session_id, actor=actor)
         with self._writing() as connection:

@@ -13,6 +13,16 @@ class SessionNotFound(StoreError):
         self.session_id = session_id
 
 
+class StillRunning(StoreError):
+    """A viva that cannot be deleted from under its candidate."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"session {session_id} is still running; delete it when it has ended (one that a killed server left ends"
+            " when the server starts again)"
+        )
+
+
 class NotFound(StoreError):
     """Nothing of that id is kept; `what` says of which kind."""
 

@@ -231,6 +231,8 @@ class LiveSessions(Database):
     ) -> int:
         """Saves answers, marks (number, evaluation, public) and the snapshot that follows from them: all or nothing.
 
+        A mark that an educator gave, while the viva was abandoned, stays the one that counts.
+
         Returns:
             The revision of the snapshot.
         """
@@ -249,7 +251,10 @@ class LiveSessions(Database):
                     skipped=answer.skipped,
                     at_s=float(at_s),
                 )
+            counting = reading.marks_that_count(connection, session_id) if marks else {}
             for number, evaluation, public in marks:
+                if number in counting and counting[number].rater != "judge":
+                    continue
                 writing.add_evaluation(
                     connection, session_id, number, evaluation, rater="judge", public=public, now=now
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 
 from workbench.store.archive import Archive
 from workbench.store.cohorts import CohortRolls
@@ -41,7 +41,7 @@ class Retention(CohortRolls, Archive):
         query = (
             select(Sessions.id, Users.pseudonym, Sessions.started_at, Sessions.retention_until)
             .join(Users, Users.id == Sessions.user_id)
-            .where(Sessions.retention_until <= until)
+            .where(Sessions.retention_until <= until, Sessions.status != "running")
             .order_by(Sessions.retention_until, Sessions.id)
         )
         with self._reading() as connection:
@@ -54,7 +54,10 @@ class Retention(CohortRolls, Archive):
             kept = (
                 exists()
                 .where(Sittings.candidate_id == Candidates.id)
-                .where(Sessions.id == Sittings.session_id, Sessions.retention_until > until)
+                .where(
+                    Sessions.id == Sittings.session_id,
+                    or_(Sessions.retention_until > until, Sessions.status == "running"),
+                )
             )
             invited = exists().where(Invitations.candidate_id == Candidates.id, Invitations.created_at > made)
             people = select(Candidates.id).where(Candidates.created_at <= made, ~kept, ~invited)

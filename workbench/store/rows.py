@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,9 @@ from workbench.exam.model import Evaluation
 
 Status = Literal["running", "finished", "stopped", "abandoned"]
 """`stopped`: the candidate ended it early; `abandoned`: the connection never came back."""
+
+RESUME_LIFE_S = 24 * 3600
+"""How long a candidate may come back to an abandoned viva, seconds: as long as the resume token lives."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,14 @@ class SessionRow:
     judge: str | None
     adapter: str | None
     wording: dict[str, int]
+
+    def may_be_resumed(self, now: datetime) -> bool:
+        """Whether it was abandoned so lately that its candidate may still come back and go on."""
+        return (
+            self.status == "abandoned"
+            and self.ended_at is not None
+            and now - self.ended_at < timedelta(seconds=RESUME_LIFE_S)
+        )
 
 
 class WordLike(Protocol):

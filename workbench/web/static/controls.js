@@ -5,7 +5,15 @@ import { byId, show } from "./dom.js";
 import { forget } from "./memory.js";
 import { hideProblem, tryAgain } from "./problem.js";
 
-const SHORTCUTS = { KeyR: "repeat", KeyW: "rephrase", KeyM: "moment", KeyS: "skip" };
+const SHORTCUTS = {
+  KeyR: (page) => page.command("repeat"),
+  KeyW: (page) => page.command("rephrase"),
+  KeyM: (page) => page.command("moment"),
+  KeyS: (page) => page.command("skip"),
+  KeyP: (page) => page.command(byId("pause").dataset.command),
+  KeyQ: (page) => page.askEnd(),
+  KeyT: () => byId("typed-text").focus(),
+};
 
 /** @param {object} page the page of `viva.js` */
 export function listen(page) {
@@ -59,14 +67,12 @@ export function listen(page) {
   };
 }
 
-/** Shortcuts work with Alt alone, so that they are in nobody's way. */
+/** Shortcuts work with Alt alone, so that they are in nobody's way; a key that is held down counts once. */
 function key(page, event) {
   if (!event.altKey || event.ctrlKey || event.metaKey || page.view() !== "live") return;
   if (byId("end-dialog").open) return;
-  if (SHORTCUTS[event.code]) page.command(SHORTCUTS[event.code]);
-  else if (event.code === "KeyP") page.command(byId("pause").dataset.command);
-  else if (event.code === "KeyQ") page.askEnd();
-  else if (event.code === "KeyT") byId("typed-text").focus();
-  else return;
+  const what = SHORTCUTS[event.code];
+  if (!what) return;
   event.preventDefault();
+  if (!event.repeat) what(page);
 }

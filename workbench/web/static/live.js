@@ -12,6 +12,8 @@ const FLOORS = {
   paused: ["Paused", "The clock has stopped. Press Resume, or say so, when you are ready."],
   closed: ["The viva is over", "Your report follows."],
 };
+/** Words end no pause in a free conversation; the button does. */
+const PAUSED_TALK = "Press Resume when you are ready.";
 const NOTICE_S = 12;
 
 export class Live {
@@ -45,6 +47,8 @@ export class Live {
     this.drawFloor(state.floor);
     this.drawProgress();
     this.drawClock();
+    show("end-marked", state.mode !== "talk");
+    show("end-talk", state.mode === "talk");
     const paused = state.floor === "paused" || state.phase === "paused";
     const pause = byId("pause");
     pause.dataset.command = paused ? "resume" : "pause";
@@ -58,7 +62,8 @@ export class Live {
   drawFloor(floor) {
     byId("floor").dataset.floor = floor;
     byId("floor").dataset.typed = String(this.typedOnly);
-    const [who, hint] = FLOORS[floor];
+    const [who, usual] = FLOORS[floor];
+    const hint = floor === "paused" && this.state?.mode === "talk" ? PAUSED_TALK : usual;
     write("floor-who", who);
     write("floor-hint", floor === "candidate" && this.typedOnly ? "Type your answer below." : hint);
   }

@@ -120,7 +120,7 @@ class Page {
   receive(message) {
     if (message.type === "event") this.event(message.event);
     else if (message.type === "link") this.link(message);
-    else if (message.type === "unsent") this.live.notice("Not sent: there is no connection. Try again in a moment.");
+    else if (message.type === "unsent") this.unsent(message.event);
   }
 
   event(event) {
@@ -187,7 +187,8 @@ class Page {
     }
     const dialog = byId("end-dialog");
     if (state.phase === "confirm_stop" && !dialog.open) dialog.showModal();
-    if (state.phase !== "confirm_stop" && dialog.open && dialog.dataset.confirmed !== "asked") dialog.close();
+    const asked = dialog.dataset.confirmed === "asked" && state.phase !== "done";
+    if (state.phase !== "confirm_stop" && dialog.open && !asked) dialog.close();
     if (state.phase === "confirm_stop") dialog.dataset.confirmed = "";
     if (state.floor === "closed") {
       this.sound.closeMicrophone();
@@ -306,12 +307,24 @@ class Page {
     this.log.said(id, text);
   }
 
+  /** An event the socket did not take; a typed answer goes back to where it was typed. */
+  unsent(event) {
+    if (event.type === "conversation.item.create") {
+      const box = byId("typed-text");
+      const [{ text }] = event.item.content;
+      box.value = box.value ? `${text}\n${box.value}` : text;
+      this.log.said(event.item.id, "");
+    }
+    this.live.notice("Not sent: there is no connection. Try again in a moment.");
+  }
+
   askEnd() {
     const dialog = byId("end-dialog");
     if (dialog.open) return;
     dialog.dataset.confirmed = "asked";
     dialog.showModal();
-    this.command("stop");
+    // a conversation ends at "stop" without asking back
+    if (this.live.state?.mode !== "talk") this.command("stop");
   }
 
   end(view) {
