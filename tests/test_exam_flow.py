@@ -522,6 +522,16 @@ def test_in_talk_every_word_comes_from_the_model_and_nothing_is_marked() -> None
     assert exam.state.phase == "done" and exam.state.number == 0
 
 
+def test_a_pause_of_a_talk_ends_by_the_word_or_the_button_and_by_nothing_else() -> None:
+    exam = Exam("talk", known=False)
+    for ends in (lambda: exam.hear("okay, resume please"), lambda: exam.press("resume")):
+        exam.press("pause")
+        exam.hear("somebody else is talking here")
+        assert exam.state.phase == "paused" and not exam.lines()
+        ends()
+        assert exam.state.phase == "question" and exam.kinds() == ["resume"]
+
+
 def test_the_history_of_a_talk_holds_what_both_said_and_stays_short() -> None:
     exam = Exam("talk", known=False)
     for i in range(40):

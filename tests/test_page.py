@@ -603,7 +603,7 @@ def test_a_conversation_ends_only_once_that_is_confirmed(candidate: Candidate, s
 
     server.script = script
     candidate.start(typed=True)
-    candidate.wait_text("#viva-floor", "Press Resume when you are ready.")
+    candidate.wait_text("#viva-floor", "Press Resume, or say so, when you are ready.")
     candidate.page.click("#viva-end")
     candidate.wait_text("#viva-end-text", "Nothing in a conversation is marked.")
     assert "no marks" not in candidate.text("#viva-end-text")

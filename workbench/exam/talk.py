@@ -8,6 +8,7 @@ from dataclasses import replace
 from workbench.exam import lines
 from workbench.exam.asking import say
 from workbench.exam.model import Command, Event, Finish, Heard, Line, SetPaused, Silence, Spoken, Wording
+from workbench.exam.requests import understand
 from workbench.exam.state import ExamState, Step
 
 KEPT_TURNS = 12
@@ -41,15 +42,17 @@ def step(state: ExamState, event: Event) -> Step:
             state = replace(state, phase="paused")
             return say(state, lines.fixed(state, "paused", "moment"), before=(SetPaused(True),))
         case Command(name="resume") if state.phase == "paused":
-            state = replace(state, phase="question")
-            return say(state, lines.fixed(state, "resumed", "resume"), before=(SetPaused(False),))
+            return _resume(state)
+        case Heard(text=text) if state.phase == "paused":
+            asked = understand(text, state.phase)
+            return _resume(state) if asked is not None and asked.kind == "resume" else Step(state)
         case Command(name="stop" | "confirm"):
             state = replace(state, phase="done", completed=True)
             ended = say(state, Line("Goodbye.", "closing"))
             return Step(ended.state, (*ended.effects, Finish(completed=True)))
         case Spoken(text=text, kind="talk") if text.strip():
             return Step(_remember(state, "assistant", text))
-        case Heard(text=text) if state.phase != "paused":
+        case Heard(text=text):
             if not text.strip():
                 return say(state, lines.fixed(state, "not_caught", "reprompt"))
             state = replace(_remember(state, "user", text), silence_level=0)
@@ -57,6 +60,11 @@ def step(state: ExamState, event: Event) -> Step:
         case Silence(silent_s=silent_s) if silent_s >= QUIET_S and state.silence_level == 0 and state.phase != "paused":
             return say(replace(state, silence_level=1), lines.fixed(state, "talk_quiet", "reprompt"))
     return Step(state)
+
+
+def _resume(state: ExamState) -> Step:
+    state = replace(state, phase="question")
+    return say(state, lines.fixed(state, "resumed", "resume"), before=(SetPaused(False),))
 
 
 def _line(state: ExamState, key: str) -> Line:

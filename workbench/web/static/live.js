@@ -12,8 +12,6 @@ const FLOORS = {
   paused: ["Paused", "The clock has stopped. Press Resume, or say so, when you are ready."],
   closed: ["The viva is over", "Your report follows."],
 };
-/** Words end no pause in a free conversation; the button does. */
-const PAUSED_TALK = "Press Resume when you are ready.";
 const NOTICE_S = 12;
 
 export class Live {
@@ -62,8 +60,7 @@ export class Live {
   drawFloor(floor) {
     byId("floor").dataset.floor = floor;
     byId("floor").dataset.typed = String(this.typedOnly);
-    const [who, usual] = FLOORS[floor];
-    const hint = floor === "paused" && this.state?.mode === "talk" ? PAUSED_TALK : usual;
+    const [who, hint] = FLOORS[floor];
     write("floor-who", who);
     write("floor-hint", floor === "candidate" && this.typedOnly ? "Type your answer below." : hint);
   }
