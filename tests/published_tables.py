@@ -118,12 +118,13 @@ def brennan_no_3() -> pd.DataFrame:
 
 
 def ucb_as_answers() -> pd.DataFrame:
-    """Admission as the answer to one item, the department as the score on five others."""
+    """Admission as the answer to one item, the department as the score on all: its counterpart makes up for it."""
     persons, rows = itertools.count(), []
     for department, counts in enumerate(UCB_ADMISSIONS):
         for (group, right), n in zip(itertools.product(("men", "women"), (1, 0)), counts, strict=True):
             for _ in range(n):
                 person = next(persons)
                 rows.append((person, "admission", right, group))
+                rows.append((person, "counterpart", 1 - right, group))
                 rows += [(person, f"anchor {k}", int(k < department), group) for k in range(5)]
     return pd.DataFrame(rows, columns=["person", "item", "correct", "group"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -171,6 +172,24 @@ def test_alpha_takes_persons_with_gaps_only_if_asked() -> None:
         items.alpha(points, missing="guess")
 
 
+def test_alpha_by_pairs_is_that_of_all_where_nothing_is_missing() -> None:
+    points = pd.DataFrame([[1, 2, 1], [2, 3, 3], [3, 3, 4], [4, 6, 5]], dtype=float)
+    by_pairs, whole = items.alpha(points, missing="pairwise"), items.alpha(points)
+    assert dataclasses.astuple(by_pairs) == pytest.approx(dataclasses.astuple(whole))
+
+
+def test_alpha_of_samples_of_a_pool_is_that_of_as_many_questions_as_were_asked() -> None:
+    rng = np.random.default_rng(3)
+    n, n_pool, n_asked = 3000, 24, 6
+    points = pd.DataFrame(rng.normal(0, 1, (n, 1)) + rng.normal(0, 2, (n, n_pool)))
+    for row in range(n):
+        points.iloc[row, rng.permutation(n_pool)[n_asked:]] = NAN
+    found = items.alpha(points, missing="pairwise")
+    assert found.value == pytest.approx(n_asked / (n_asked + 4), abs=0.03) and found.n_items == n_asked
+    assert found.sem == pytest.approx(2 * n_asked**0.5, rel=0.03)
+    assert found.low < found.value < found.high and "(6 items and" in found.sentence()
+
+
 def test_misconceptions_of_nothing_are_none_and_broken_evidence_is_said() -> None:
     assert len(items.misconceptions(pd.DataFrame({"question_id": [], "evidence": []}))) == 0
     assert len(items.misconceptions(pd.DataFrame({"question_id": ["q"], "evidence": [None]}))) == 0
@@ -218,8 +237,8 @@ def test_ordered_differential_functioning_of_too_little_is_undefined() -> None:
 
 
 def test_a_group_that_was_wrong_throughout_has_an_endless_odds_ratio_without_interval() -> None:
-    rows = [(f"{g}{i}", q, int(q == "q2" or g == "a"), g) for g in "ab" for i in range(9) for q in ("q1", "q2", "q3")]
-    rows = [(p, q, int(p in ("a0", "b0")) if q == "q3" else c, g) for p, q, c, g in rows]
+    rows = [(f"{g}{i}", f"q{k}", int(g == "a" if k == 1 else i % 3 >= k - 1), g)
+            for g in "ab" for i in range(9) for k in (1, 2, 3)]  # fmt: skip
     found = dif.mantel_haenszel(answers(*rows), "a", "b").set_index("item").loc["q1"]
     assert math.isinf(found["odds_ratio"]) and math.isnan(found["low"]) and found["ets_class"] == "C-"
 
@@ -241,6 +260,20 @@ def test_agreement_of_nobody_is_undefined_and_of_one_mark_throughout_is_said() -
         raters.percent_agreement([1, 2], [1])
     with pytest.raises(ValueError, match="choose None, linear or quadratic"):
         raters.cohen_kappa([1], [1], weights="cubic")
+
+
+def test_the_interval_of_krippendorffs_alpha_is_drawn_by_the_groups_it_is_given() -> None:
+    rng = np.random.default_rng(1)
+    viva = np.repeat(np.arange(20), 12)
+    first = rng.normal(0, 2, 20)[viva] + rng.normal(0, 0.5, 240)
+    ratings = pd.DataFrame({"a": first, "b": first + rng.normal(0, 1.5, 20)[viva]})
+    by_row, by_viva = (
+        raters.krippendorff_interval(ratings, metric="interval", n_draws=100, groups=groups) for groups in (None, viva)
+    )
+    assert by_row[0] == by_viva[0] and by_viva[2] - by_viva[1] > 2 * (by_row[2] - by_row[1])
+    assert math.isnan(raters.krippendorff_interval(ratings, n_draws=5, groups=["one viva"] * 240)[1])
+    with pytest.raises(ValueError, match="3 groups for 240 units"):
+        raters.krippendorff_interval(ratings, groups=["a", "b", "c"])
 
 
 def test_krippendorffs_alpha_of_too_little_is_undefined() -> None:
@@ -335,6 +368,28 @@ def test_a_correction_without_a_word_is_left_out_and_a_turn_heard_as_nothing_is_
     )
     found = recognition.turn_errors(table)
     assert found[["turn_index", "deletions", "wer"]].values.tolist() == [[1, 2, 1.0]]
+
+
+def test_a_word_put_in_beside_a_term_does_not_lose_the_term() -> None:
+    table = turns(
+        *[("s", place, "candidate", 2 * place, 2 * place + 1) for place in range(4)],
+        text=["give adenosine uh now", "uh adenosine", "give heart block um", "nonadenosine"],
+        text_corrected=["give adenosine now", "adenosine", "give heart block", "adenosine"],
+    )  # fmt: skip
+    found = recognition.term_recall(table, ["adenosine", "heart block"]).set_index("term")
+    assert found["n_said"].to_dict() == {"adenosine": 3, "heart block": 1}
+    assert found["n_heard"].to_dict() == {"adenosine": 2, "heart block": 1}
+    assert found.loc["adenosine", "heard_as"] == "nonadenosine"
+
+
+def test_the_interval_of_a_cost_is_of_the_mean_over_answers_however_long_the_vivas() -> None:
+    sizes, costs = [40, 2, 2, 2, 2], [-0.5, -4.0, -4.5, -3.5, -4.0]
+    sessions = np.repeat(list("abcde"), sizes)
+    cost = np.repeat(costs, sizes)
+    pairs = pd.DataFrame({"session_id": sessions, "points_heard": 9 + cost, "points_said": 9.0, "wer": 0.1})
+    found = recognition.mark_cost(pairs, n_draws=200).iloc[0]
+    assert found["mean_cost"] == pytest.approx(cost.mean())
+    assert found["low"] < found["mean_cost"] < found["high"]
 
 
 def test_a_cost_of_nothing_is_undefined_and_of_one_viva_has_no_interval() -> None:

@@ -66,6 +66,23 @@ def test_the_biased_item_is_the_only_one_with_large_differential_functioning(
     assert dif.dif_sentence(found, "quiet").startswith("Of 24 items, 1 showed large")
 
 
+def test_groups_of_unequal_ability_show_no_differential_functioning_where_the_rasch_model_holds() -> None:
+    rng = np.random.default_rng(1)
+    n, difficulty = 4000, np.linspace(-1.5, 1.5, 6)
+    group = np.repeat(["able", "less able"], n // 2)
+    ability = rng.normal(0, 1, n) - (group == "less able")
+    right = rng.random((n, 6)) < 1 / (1 + np.exp(difficulty - ability[:, None]))
+    answers = pd.DataFrame(
+        {"person": np.repeat(np.arange(n), 6), "item": np.tile(np.arange(6), n), "group": np.repeat(group, 6)}
+    ).assign(correct=right.ravel().astype(int))
+    found = dif.mantel_haenszel(answers, "able", "less able")
+    assert np.exp(np.log(found["odds_ratio"]).mean()) == pytest.approx(1, abs=0.02)
+    assert found["odds_ratio"].between(0.87, 1.15).all() and set(found["ets_class"]) == {"A"}
+    points = answers.assign(points=answers["correct"].astype(float))
+    assert (dif.mantel_ordered(points, "able", "less able")["p_holm"] > 0.05).all()
+    assert (dif.logistic_dif(answers, "able", "less able")["any_p_holm"] > 0.05).all()
+
+
 def test_the_judges_error_lies_in_its_interval(known: Simulated) -> None:
     found = raters.compare_raters(known.marks, n_draws=200).iloc[0]
     assert (found["first"], found["second"]) == ("human:A", "judge")
@@ -119,6 +136,18 @@ def test_the_interval_of_a_variance_holds_the_truth() -> None:
     table = table[table["rater"] == 0]
     found = generalisability.variance_components(table, n_draws=100).set_index("effect").loc["person"]
     assert found["low"] < 1.3 and found["high"] > 1.0 and found["low"] < found["variance"] < found["high"]
+
+
+def test_only_effects_of_the_persons_who_are_drawn_have_an_interval() -> None:
+    table = simulated_study(share_asked=0.5, seed=2)
+    found = generalisability.variance_components(table, ["item", "rater"], n_draws=20).set_index("effect")
+    of_persons = found.index.str.startswith("person")
+    assert found.loc[of_persons, ["low", "high"]].notna().all(axis=None)
+    assert found.loc[~of_persons, ["low", "high"]].isna().all(axis=None) and list(found.index[~of_persons]) == [
+        "item", "rater", "item:rater",
+    ]  # fmt: skip
+    sentence = generalisability.generalisability_sentence(found.reset_index(), 12, n_raters=2, facets=["item", "rater"])
+    assert "nan" not in sentence and "Candidates accounted for" in sentence
 
 
 def test_enough_questions_for_the_target_give_it_and_one_fewer_does_not(human: pd.DataFrame) -> None:

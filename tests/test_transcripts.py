@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.store_helpers import answer, mark, new_session, store_at
 from tests.test_migrations import postgres_url  # noqa: F401  (a server of its own)
 from tests.transcript_helpers import HOSTILE, assert_same, full_store
+from workbench.statistics.raters import paired_marks
 from workbench.store.errors import StoreError
 from workbench.store.repository import Store
 from workbench.transcripts import TranscriptError, Transcripts, load
@@ -91,6 +94,57 @@ def test_every_mark_stays_and_the_last_counts(loaded: Transcripts):
     assert json.loads(marks.evidence.iloc[0])[0]["status"] == "covered"
     adapter = row(loaded.marks, session_id="sess_typed")
     assert (adapter.rater, adapter.rater_kind) == ("models:/viva-examiner/3", "adapter")
+
+
+def test_a_mark_that_was_undone_is_nobodys_mark_from_store_and_from_export(tmp_path: Path):
+    store, path = store_at(tmp_path), tmp_path / "vivas.jsonl"
+    session_id = new_session(store)
+    for number in (1, 2):
+        answer(store, session_id, number)
+        for _ in range(2):  # as it was given, and once more when the exam ended
+            store.save_evaluation(session_id, number, mark(5.0, f"q{number}"))
+    store.finish_session(session_id, completed=True)
+    given = [("ann", 9.0), ("bob", 3.0), ("ann", 7.0)]
+    for actor, points in given:
+        store.override_mark(session_id, 1, actor=actor, reason="heard it again", points=points)
+    store.undo_override(session_id, 1, actor="bob")
+    store.undo_override(session_id, 1, actor="bob")
+    store.override_mark(session_id, 2, actor="ann", reason="heard it again", points=2.0)
+    store.undo_override(session_id, 2, actor="ann")
+    path.write_text("".join(json.dumps(one) + "\n" for one in store.research_export(actor="eve")))
+    for source in (store, path):
+        marks = load(source).marks
+        assert list(marks.item_index) == [1, 1, 2] and list(marks.points) == [5.0, 9.0, 5.0]
+        assert list(marks.counts) == [False, True, True] and list(marks.mark_index) == [0, 1, 0]
+        by_human = paired_marks(marks)["points"].drop(columns="keyword")
+        assert by_human.stack().dropna().tolist() == [9.0]
+    store.close()
+
+
+def test_a_question_left_without_a_word_has_its_points_from_the_vivas_judge(tmp_path: Path):
+    store = store_at(tmp_path)
+    for name, judges in {
+        "sess_weak": ("hybrid-1", "no-answer 1"),
+        "sess_silent": ("no-answer 1", "no-answer 1"),
+        "sess_other": ("models:/viva-examiner/3", "no-answer 1"),
+        "sess_able": ("hybrid-1", "hybrid-1"),
+    }.items():
+        session_id = new_session(store, session_id=name)
+        for number, judge in enumerate(judges, 1):
+            points = 0.0 if judge.startswith("no-answer") else 8.0
+            store.save_evaluation(session_id, number, replace(mark(points, f"q{number}"), judge=judge))
+        store.finish_session(session_id, completed=True)
+    marks = load(store).marks
+    of_viva = {name: set(own.rater) for name, own in marks.groupby("session_id")}
+    assert of_viva == {
+        "sess_weak": {"hybrid"}, "sess_silent": {"hybrid"}, "sess_able": {"hybrid"},
+        "sess_other": {"models:/viva-examiner/3"},
+    }  # fmt: skip
+    assert set(marks.rater_version[marks.points == 0]) == {"no-answer 1"}
+    assert set(marks.rater_kind[marks.session_id == "sess_other"]) == {"adapter"}
+    wide = paired_marks(marks)["points"]
+    assert wide.loc["sess_weak", "hybrid"].tolist() == [8.0, 0.0]
+    store.close()
 
 
 def test_no_table_holds_a_name_or_a_login(loaded: Transcripts):

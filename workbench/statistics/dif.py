@@ -22,14 +22,17 @@ def mantel_haenszel(
 ) -> pd.DataFrame:
     """Mantel-Haenszel DIF of every item, the most suspicious first.
 
-    The common odds ratio over strata of equal rest score, alpha = sum(A D / T) / sum(B C / T), with A, B the reference
+    The common odds ratio over strata of equal score, alpha = sum(A D / T) / sum(B C / T), with A, B the reference
     group's right and wrong and C, D the focal group's; delta = -2.35 ln alpha is negative where the item is harder for
     the focal group. ETS classes (Holland and Thayer 1988; Zieky 1993; Dorans and Holland 1993): A, |delta| < 1 or not
     significant; C, |delta| >= 1.5 and significantly beyond 1; B else, with + or - for its sign. Interval after Robins,
     Breslow and Greenland (1986); chi-square with continuity correction (as `statsmodels.stats.contingency_tables`).
     Use it for uniform DIF in small samples; it flags items, experts decide.
 
-    The stratum is the score on the other items the person was asked, as a share; the item itself is left out of it.
+    The stratum is the mean score on all items the person was asked, the studied one included: under the Rasch model
+    answer and group are independent given that score, but not given the score on the other items, which shows DIF
+    where there is none as soon as the groups differ in ability (Holland and Thayer 1988; Zwick 1990, J Educ Stat
+    15:185). Persons with one item have no score to be matched on and are left out.
 
     Missing values: rows without answer or group are left out; groups other than the two too; strata with one group only
     add nothing. Where one group was right or wrong throughout, the odds ratio is 0 or infinite and
@@ -61,7 +64,7 @@ def mantel_haenszel(
 
     rows = []
     known = _answers(answers, reference, focal)
-    matched = _rest_scores(known)
+    matched = _with_scores(known)
     for item, own in matched.groupby("item", observed=True, sort=True):
         tables = _strata_tables(own, reference, n_strata)
         n_ref, n_focal = int((own["group"] == reference).sum()), int((own["group"] == focal).sum())
@@ -90,12 +93,12 @@ def mantel_ordered(
 ) -> pd.DataFrame:
     """DIF of every item by its points, which tells more than right or wrong: Mantel's test and the mean difference.
 
-    Within strata of the score on the other items: F = sum of the focal group's points, with E(F) = n_F / n sum(y) and
-    Var(F) = n_R n_F (n sum(y^2) - sum(y)^2) / (n^2 (n - 1)); chi2 = (sum F - sum E)^2 / sum Var with 1 degree of
-    freedom (Mantel 1963, J Am Stat Assoc 58:690; Zwick, Donoghue and Grima 1993, J Educ Meas 30:233). `smd` is the
-    mean difference focal - reference at equal scores, weighted by the focal group (Dorans and Schmitt 1991), in
-    points, with a normal interval from the differences' variances. Use it for marked answers; below 0 the item is
-    harder for the focal group.
+    Within strata of the mean score on all items, the studied one included (Zwick, Donoghue and Grima 1993, J Educ Meas
+    30:233): F = sum of the focal group's points, with E(F) = n_F / n sum(y) and Var(F) = n_R n_F (n sum(y^2) -
+    sum(y)^2) / (n^2 (n - 1)); chi2 = (sum F - sum E)^2 / sum Var with 1 degree of freedom (Mantel 1963, J Am Stat Assoc
+    58:690). `smd` is the mean difference focal - reference at equal scores, weighted by the focal group (Dorans and
+    Schmitt 1991), in points, with a normal interval from the differences' variances. Use it for marked answers; below 0
+    the item is harder for the focal group. Few strata leave part of a difference in ability within them.
 
     Missing values: as in `mantel_haenszel`; where no stratum holds both groups, or the points do not vary: NaN.
 
@@ -121,7 +124,7 @@ def mantel_ordered(
 
     rows = []
     known = _in_two_groups(scores, ["person", "item", "points", "group"], reference, focal)
-    matched = _rest_scores(known, "points")
+    matched = _with_scores(known, "points")
     half = float(norm.ppf((1 + level) / 2))
     for item, own in matched.groupby("item", observed=True, sort=True):
         sums = np.array([_ordered_sums(group, reference) for group in _strata(own, n_strata)])
@@ -144,12 +147,12 @@ def mantel_ordered(
 def logistic_dif(answers: pd.DataFrame, reference: str, focal: str) -> pd.DataFrame:
     """DIF by logistic regression: uniform (group) and non-uniform (group by score), with Nagelkerke's R2 change.
 
-    Three nested models of the answer: rest score; + group; + group x score (Swaminathan and Rogers 1990, J Educ Meas
-    27:361). `uniform_p` tests the second against the first, `any_p` the third against the first (likelihood ratio, 1
-    and 2 degrees of freedom). `r2_change`, of the third against the first, is the effect size: negligible (A) below
-    .035, large (C) from .07 on, B between, and A where not significant (Jodoin and Gierl 2001, Appl Meas Educ 14:329).
-    Use it beside Mantel-Haenszel, which does not see an item that is harder for the weak of one group and for the
-    strong of the other.
+    Three nested models of the answer: mean score on all items, the studied one included; + group; + group x score
+    (Swaminathan and Rogers 1990, J Educ Meas 27:361). `uniform_p` tests the second against the first, `any_p` the third
+    against the first (likelihood ratio, 1 and 2 degrees of freedom). `r2_change`, of the third against the first, is
+    the effect size: negligible (A) below .035, large (C) from .07 on, B between, and A where not significant (Jodoin
+    and Gierl 2001, Appl Meas Educ 14:329). Use it beside Mantel-Haenszel, which does not see an item that is harder for
+    the weak of one group and for the strong of the other.
 
     Missing values: as in `mantel_haenszel`; an item that the scores separate perfectly, or that has only one kind of
     answer or one group, has NaN.
@@ -173,11 +176,11 @@ def logistic_dif(answers: pd.DataFrame, reference: str, focal: str) -> pd.DataFr
     from scipy.stats import chi2
 
     rows = []
-    matched = _rest_scores(_answers(answers, reference, focal))
+    matched = _with_scores(_answers(answers, reference, focal))
     for item, own in matched.groupby("item", observed=True, sort=True):
         y = own["correct"].to_numpy(float)
         group = (own["group"] == focal).to_numpy(float)
-        score = own["rest"].to_numpy(float)
+        score = own["score"].to_numpy(float)
         if len(set(y)) < 2 or len(set(group)) < 2 or np.ptp(score) == 0:
             rows.append([item, len(own), math.nan, math.nan, math.nan, ""])
             continue
@@ -288,22 +291,20 @@ def _in_two_groups(table: pd.DataFrame, columns: list[str], reference: str, foca
     return known[known["group"].isin([reference, focal])].reset_index(drop=True)
 
 
-def _rest_scores(known: pd.DataFrame, score: str = "correct") -> pd.DataFrame:
-    """Mean score on the other items each person was asked; persons with one item only have none and are left out."""
-    person = known.groupby("person", observed=True)[score]
-    asked = person.transform("size") - 1
-    rest = (person.transform("sum") - known[score]) / asked.where(asked > 0)
-    return known.assign(rest=rest).dropna(subset=["rest"])
+def _with_scores(known: pd.DataFrame, value: str = "correct") -> pd.DataFrame:
+    """Mean of all items each person was asked, as `score`; persons with one item only are left out."""
+    person = known.groupby("person", observed=True)[value]
+    return known.assign(score=person.transform("mean"))[person.transform("size") > 1]
 
 
 def _strata(own: pd.DataFrame, n_strata: int | None) -> list[pd.DataFrame]:
-    """The rows by rest score: every score a stratum, or, where there are many or a number is wanted, equal shares."""
-    distinct = own["rest"].nunique()
+    """The rows by score: every score a stratum, or, where there are many or a number is wanted, equal shares."""
+    distinct = own["score"].nunique()
     wanted = n_strata or 10
     if n_strata is None and distinct <= wanted:
-        stratum = own["rest"].rank(method="dense")
+        stratum = own["score"].rank(method="dense")
     else:
-        ranks = own["rest"].rank(method="average")
+        ranks = own["score"].rank(method="average")
         stratum = pd.qcut(ranks, min(wanted, distinct), labels=False, duplicates="drop")
     return [group for _, group in own.groupby(stratum.to_numpy())]
 

@@ -180,8 +180,8 @@ def limits_sentence(sessions: pd.DataFrame, by: str, *, value: str = "score") ->
 
     >>> sessions = pd.DataFrame({"voice": ["a"] * 20 + ["b"] * 20, "score": list(range(60, 100, 2)) * 2})
     >>> print(limits_sentence(sessions, "voice"))  # doctest: +NORMALIZE_WHITESPACE
-    Groups were not assigned at random, so that a difference by voice may come from ability, teaching, equipment or the
-    questions drawn as well as from the examiner or its judge, and its absence does not show that they treat the groups
+    Unless groups were assigned at random, a difference by voice may come from ability, teaching, equipment or the
+    questions drawn as well as from the examiner or its judge. Its absence does not show that they treat the groups
     alike: with 20 and 20 people a difference below 10.5 points would be missed more than one time in five. Single items
     (DIF) and marks by blinded people on the same answers can tell more.
     """
@@ -198,9 +198,9 @@ def limits_sentence(sessions: pd.DataFrame, by: str, *, value: str = "score") ->
                 f" {smallest:.1f} points would be missed more than one time in five"
             )
     return (
-        f"Groups were not assigned at random, so that a difference by {by} may come from ability, teaching, equipment"
-        " or the questions drawn as well as from the examiner or its judge, and its absence does not show that they"
-        f" treat the groups alike: {power}. Single items (DIF) and marks by blinded people on the same answers can tell"
+        f"Unless groups were assigned at random, a difference by {by} may come from ability, teaching, equipment or the"
+        " questions drawn as well as from the examiner or its judge. Its absence does not show that they treat the"
+        f" groups alike: {power}. Single items (DIF) and marks by blinded people on the same answers can tell"
         " more."
     )
 

@@ -37,6 +37,10 @@ def variance_components(
     1972); with gaps it stays unbiased as long as who was asked what is left to chance, as a seeded choice of questions
     does. Negative estimates, a sign of too little data, are shown as 0.
 
+    Intervals are percentile bootstraps over persons. Effects without the person (items, raters, items x raters) have
+    none: other persons would bring the same items and raters again, so that drawing persons says nothing of how
+    those would vary (Brennan 2001, ch. 6).
+
     Missing values: rows with a gap are left out. Fewer than two persons, or a facet with one level: NaN; effects that
     the gaps leave confounded (say, every item with one rater): NaN for all.
 
@@ -45,11 +49,12 @@ def variance_components(
         facets: Columns that are crossed with persons, at most two: items, or items and raters.
         person: Column of the persons: one viva each.
         score: Column of the scores.
-        n_draws: Bootstrap samples of persons for the intervals; 0 gives none.
+        n_draws: Bootstrap samples of persons for the intervals of effects with the person; 0 gives none.
         seed: Of the bootstrap.
 
     Returns:
-        `effect, variance, low, high, share, levels`; effects are joined with a colon.
+        `effect, variance, low, high, share, levels`; effects are joined with a colon, `low` and `high` NaN where there
+        is no interval.
 
     Raises:
         ValueError: More than two facets, or two scores in one cell.
@@ -77,6 +82,7 @@ def variance_components(
     if n_draws and not np.isnan(estimate).any():
         drawn = [_redrawn(codes, values, effects, rows) for rows in group_draws(codes[0].tolist(), n_draws, seed=seed)]
         ends = np.array([percentile_interval(column) for column in np.array(drawn).T])
+        ends[[0 not in effect for effect in effects]] = math.nan
         low, high = ends.T
     total = float(estimate.sum())
     return pd.DataFrame(
@@ -223,8 +229,9 @@ def _components(codes: list[Any], values: np.ndarray, effects: list[tuple[int, .
         outer_cell = cells[outer] if outer else np.zeros(n, np.intp)
         size = np.bincount(outer_cell)
         for column, inner in enumerate(effects):
-            both = np.unique(np.column_stack([outer_cell, cells[inner]]), axis=0, return_counts=True)
-            coefficients[row, column] = float((both[1] ** 2 / size[both[0][:, 0]]).sum())
+            wide = int(cells[inner].max()) + 1
+            both, counts = np.unique(outer_cell * wide + cells[inner], return_counts=True)
+            coefficients[row, column] = float((counts**2 / size[both // wide]).sum())
     if np.linalg.matrix_rank(coefficients) < len(effects) + 1:
         return np.full(len(effects), np.nan)
     solved = np.linalg.solve(coefficients, np.array(totals))
@@ -232,8 +239,11 @@ def _components(codes: list[Any], values: np.ndarray, effects: list[tuple[int, .
 
 
 def _cells(codes: list[Any], effect: tuple[int, ...]) -> np.ndarray:
-    columns = np.column_stack([codes[at] for at in effect])
-    return np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
+    """Number of the cell of each row in the table of the effect, (n,)."""
+    cell = np.zeros(len(codes[0]), np.int64)
+    for at in effect:
+        cell = cell * (int(codes[at].max()) + 1) + codes[at]
+    return np.unique(cell, return_inverse=True)[1].reshape(-1)
 
 
 def _redrawn(codes: list[Any], values: np.ndarray, effects: list[tuple[int, ...]], rows: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class Reliability:
         low: Lower end of its interval.
         high: Upper end.
         n: Persons it rests on.
-        n_items: Items.
+        n_items: Items; where everybody has a sample of them, the rounded mean number a person was asked.
         level: Of the interval.
         sem: Standard error of measurement of the sum score, in points.
     """
@@ -154,8 +154,11 @@ def alpha(points: pd.DataFrame, *, missing: str = "listwise", level: float = 0.9
 
     Args:
         points: Persons by items; see `points_table`.
-        missing: `listwise` drops persons with a gap; `pairwise` takes each covariance from whoever has both items (n is
-            then the mean number of pairs), for vivas in which everybody has a sample of the questions.
+        missing: `listwise` drops persons with a gap; `pairwise` is for vivas in which everybody has a sample of the
+            questions: with v and c, the mean variance of an item and the mean covariance of two (each of whoever has
+            both; n is the mean number of such persons), the total of the m questions a person was asked on average has
+            the variance m v + m (m - 1) c and alpha is m c / (v + (m - 1) c), which is the formula above where nothing
+            is missing.
         level: Of the interval.
 
     Missing values: see `missing`. Fewer than two items or persons, or a total without variance: NaN.
@@ -165,13 +168,13 @@ def alpha(points: pd.DataFrame, *, missing: str = "listwise", level: float = 0.9
     0.956
     """
     require_level(level)
-    covariance, n, k = _covariance(points, missing)
-    total = float(covariance.sum()) if k else math.nan
+    variance, covariance, n, k = _parts(points, missing)
+    total = k * variance + k * (k - 1) * covariance
     if k < 2 or n < 2 or not total > 1e-12:
-        return Reliability("Cronbach's alpha", math.nan, math.nan, math.nan, n, k, level, math.nan)
-    value = k / (k - 1) * (1 - float(np.trace(covariance)) / total)
+        return Reliability("Cronbach's alpha", math.nan, math.nan, math.nan, n, round(k), level, math.nan)
+    value = k * covariance / (variance + (k - 1) * covariance)
     low, high = _feldt(value, n, k, level)
-    return Reliability("Cronbach's alpha", value, low, high, n, k, level, _sem(value, total))
+    return Reliability("Cronbach's alpha", value, low, high, n, round(k), level, _sem(value, total))
 
 
 def omega(points: pd.DataFrame, *, n_draws: int = 300, seed: int = 0, level: float = 0.95) -> Reliability:
@@ -295,21 +298,25 @@ def _flag(difficulty: float, discrimination: float) -> str:
     return "poor discrimination" if discrimination < POOR_DISCRIMINATION else ""
 
 
-def _covariance(points: pd.DataFrame, missing: str) -> tuple[np.ndarray, int, int]:
-    if missing == "listwise":
-        complete = points.dropna()
-        return (complete.cov().to_numpy() if len(complete) > 1 else np.zeros((0, 0))), len(complete), points.shape[1]
-    if missing == "pairwise":
-        covariance = points.cov(min_periods=2).to_numpy()
-        there = points.notna().to_numpy(float)
-        pairs = there.T @ there
-        off = ~np.eye(len(pairs), dtype=bool)
-        n = int(round(pairs[off].mean())) if off.any() else len(points)
-        return covariance, n, points.shape[1]
-    raise ValueError(f"missing {missing!r}: choose listwise or pairwise")
+def _parts(points: pd.DataFrame, missing: str) -> tuple[float, float, int, float]:
+    """Mean variance of an item, mean covariance of two, persons, and items a person was asked."""
+    if missing not in ("listwise", "pairwise"):
+        raise ValueError(f"missing {missing!r}: choose listwise or pairwise")
+    known = points.dropna() if missing == "listwise" else points
+    there = known.notna().to_numpy()
+    off = ~np.eye(points.shape[1], dtype=bool)
+    n, k = len(known), float(points.shape[1])
+    if missing == "pairwise" and off.any():
+        n = round((there.T.astype(float) @ there)[off].mean())
+        k = float(there.sum(axis=1)[there.any(axis=1)].mean()) if there.any() else k
+    if len(known) < 2 or not off.any():
+        return math.nan, math.nan, n, k
+    covariances = known.cov(min_periods=2).to_numpy()
+    variance, covariance = (float(pd.Series(part).mean()) for part in (np.diag(covariances), covariances[off]))
+    return variance, covariance, n, k
 
 
-def _feldt(value: float, n: int, k: int, level: float) -> tuple[float, float]:
+def _feldt(value: float, n: int, k: float, level: float) -> tuple[float, float]:
     from scipy.stats import f
 
     tails = [(1 - level) / 2, (1 + level) / 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,16 +129,29 @@ def krippendorff_alpha(ratings: ArrayLike, *, metric: str = "nominal") -> float:
 
 
 def krippendorff_interval(
-    ratings: pd.DataFrame, *, metric: str = "nominal", n_draws: int = 300, seed: int = 0, level: float = 0.95
+    ratings: pd.DataFrame,
+    *,
+    metric: str = "nominal",
+    groups: Iterable[Any] | None = None,
+    n_draws: int = 300,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float, float]:
-    """Krippendorff's alpha with a bootstrap interval over units (rows): `value, low, high`.
+    """Krippendorff's alpha with a bootstrap interval over units, or over groups of them: `value, low, high`.
+
+    Answers of one viva are alike: drawn one by one they make the interval too narrow, so give their vivas. Fewer than
+    two groups: no interval.
 
     Args:
         ratings: Units by raters, NaN where one did not rate.
         metric: See `krippendorff_alpha`, as for missing values.
+        groups: Group of each unit, usually the session; None draws the units one by one.
         n_draws: Bootstrap samples.
         seed: Of the bootstrap.
         level: Of the interval.
+
+    Raises:
+        ValueError: There are more or fewer groups than units.
 
     >>> ratings = pd.DataFrame({"a": [1, 2, 3, 1, 2], "b": [1, 2, 3, 1, 3]})
     >>> value, low, high = krippendorff_interval(ratings, metric="interval", n_draws=50)
@@ -147,11 +160,13 @@ def krippendorff_interval(
     """
     require_level(level)
     given = ratings.to_numpy(float)
+    drawn = list(range(len(given)) if groups is None else groups)
+    if len(drawn) != len(given):
+        raise ValueError(f"{len(drawn)} groups for {len(given)} units: give the group of each row")
     value = krippendorff_alpha(given.T, metric=metric)
     low, high = bootstrap(
-        lambda rows: krippendorff_alpha(given[rows].T, metric=metric), range(len(given)), n_draws=n_draws, seed=seed,
-        level=level,
-    )  # fmt: skip
+        lambda rows: krippendorff_alpha(given[rows].T, metric=metric), drawn, n_draws=n_draws, seed=seed, level=level
+    )
     return value, low, high
 
 

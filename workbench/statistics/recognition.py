@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from workbench.statistics.core import group_draws, mean_interval, pearson, percentile_interval
-from workbench.statistics.tables import counted, present, require, with_interval
+from workbench.statistics.core import group_draws, pearson, percentile_interval
+from workbench.statistics.tables import N_DRAWS, bootstrap, counted, present, require, with_interval
 
 ERROR_COLUMNS = ["n_turns", "n_sessions", "n_words", "substitutions", "deletions", "insertions", "wer", "low", "high"]
 TERM_COLUMNS = ["term", "n_said", "n_heard", "recall", "low", "high", "heard_as"]
@@ -114,7 +114,8 @@ def term_recall(turns: pd.DataFrame, terms: Iterable[str]) -> pd.DataFrame:
 
     An average word error rate hides the words that earn the marks.
 
-    recall = times heard in the alignment / times said, with Wilson's interval (1927, J Am Stat Assoc 22:209).
+    recall = times heard in the alignment / times said, with Wilson's interval (1927, J Am Stat Assoc 22:209). A term
+    is heard where all its words stand in what was aligned to it; words put in before or after are no loss.
     `heard_as` is the most frequent wrong hearing. Missing values: as in `turn_errors`; a term never said has a row
     with n 0 and NaN.
 
@@ -143,7 +144,7 @@ def term_recall(turns: pd.DataFrame, terms: Iterable[str]) -> pd.DataFrame:
                 if words[at : at + len(parts)] == parts:
                     n_said += 1
                     heard = " ".join(hearings[at : at + len(parts)]).strip()
-                    if heard == key:
+                    if f" {key} " in f" {heard} ":
                         n_heard += 1
                     else:
                         wrong[heard] = wrong.get(heard, 0) + 1
@@ -156,16 +157,18 @@ def term_recall(turns: pd.DataFrame, terms: Iterable[str]) -> pd.DataFrame:
     return found.sort_values(["recall", "term"], ignore_index=True)
 
 
-def mark_cost(pairs: pd.DataFrame) -> pd.DataFrame:
+def mark_cost(pairs: pd.DataFrame, *, n_draws: int = N_DRAWS, seed: int = 0) -> pd.DataFrame:
     """What recognition costs: marks of the answers as heard less marks of the same answers as said, by the same judge.
 
-    `mean_cost` with an interval from Student's t over the vivas' means; `per_10_points_wer` the slope of the cost on
-    the answer's word error rate, in points for .10, with a bootstrap interval over vivas. Both marks must come from
-    one judge: only the text may differ. Missing values: answers that lack a figure are left out; fewer than two vivas:
-    no intervals.
+    `mean_cost` is the mean over answers; `per_10_points_wer` the slope of the cost on the answer's word error rate, in
+    points for .10. The intervals of both are percentile bootstraps over vivas. Both marks must come from one judge:
+    only the text may differ. Missing values: answers that lack a figure are left out; fewer than two vivas: no
+    intervals.
 
     Args:
         pairs: One row an answer: `session_id, points_heard, points_said, wer`.
+        n_draws: Bootstrap samples.
+        seed: Of the bootstrap.
 
     Returns:
         One row.
@@ -184,18 +187,12 @@ def mark_cost(pairs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame([[0, 0, *[math.nan] * 9]], columns=COST_COLUMNS)
     cost = (known["points_heard"] - known["points_said"]).to_numpy(float)
     wer = known["wer"].to_numpy(float)
-    by_viva = pd.Series(cost).groupby(known["session_id"].to_numpy()).mean()
-    _, half = mean_interval(by_viva)
-    mean = float(cost.mean())
-    centre = float(by_viva.mean())
-    low, high = (math.nan, math.nan) if half is None else (centre - half, centre + half)
-    slope_low, slope_high = math.nan, math.nan
-    if len(by_viva) > 1:
-        draws = group_draws(known["session_id"].tolist(), 500)
-        slope_low, slope_high = percentile_interval([_slope(wer[draw], cost[draw]) for draw in draws])
+    vivas = known["session_id"].tolist()
+    low, high = bootstrap(lambda rows: float(cost[rows].mean()), vivas, n_draws=n_draws, seed=seed)
+    slope_low, slope_high = bootstrap(lambda rows: _slope(wer[rows], cost[rows]), vivas, n_draws=n_draws, seed=seed)
     row = [
-        len(known), len(by_viva), mean, low, high, np.mean(cost < 0), np.mean(cost > 0), _slope(wer, cost),
-        slope_low, slope_high, pearson(wer, cost),
+        len(known), len(set(vivas)), float(cost.mean()), low, high, np.mean(cost < 0), np.mean(cost > 0),
+        _slope(wer, cost), slope_low, slope_high, pearson(wer, cost),
     ]  # fmt: skip
     return pd.DataFrame([row], columns=COST_COLUMNS)
 
@@ -229,7 +226,7 @@ def cost_sentence(cost: pd.DataFrame) -> str:
     ...     "wer": [0.0, 0.3, 0.1, 0.0],
     ... })
     >>> print(cost_sentence(mark_cost(pairs)))  # doctest: +NORMALIZE_WHITESPACE
-    Heard instead of read, 4 answers of 2 vivas lost .75 (95% CI [-2.43, 3.93]) points on average; 50% of the marks fell
+    Heard instead of read, 4 answers of 2 vivas lost .75 (95% CI [.50, 1.00]) points on average; 50% of the marks fell
     and 0% rose.
     """
     row = cost.iloc[0]

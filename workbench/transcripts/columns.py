@@ -183,16 +183,27 @@ ITEMS = Table(
 
 MARKS = Table(
     "marks",
-    "one mark somebody gave an answer; earlier marks stay (one only made public later is not a second one)",
+    "one mark somebody gave an answer; earlier marks stay, but for those that were undone (one only made public later"
+    " is not a second one)",
     ("session_id", "item_index", "mark_index"),
     (
         _session_id(),
         _item_index("the question"),
         Column("mark_index", COUNT, "place among the marks of the question, from 0, in the order given", at_least=0),
         Column("question_id", TEXT, "its id in the bank"),
-        Column("rater", TEXT, "who gave it: a judge, an adapter's name, or human:PSEUDONYM"),
+        Column(
+            "rater",
+            TEXT,
+            "who gave it: a judge, an adapter's name, or human:PSEUDONYM; of a question left without a word the viva's"
+            " judge",
+        ),
         Column("rater_kind", KIND, "what gave it", allowed=("judge", "human", "adapter")),
-        Column("rater_version", TEXT, "a judge's name with its version", optional=True),
+        Column(
+            "rater_version",
+            TEXT,
+            "a judge's name with its version; no-answer 1 where nothing was said and no judge was asked",
+            optional=True,
+        ),
         Column("verdict", KIND, "the verdict", allowed=VERDICTS),
         Column("points", REAL, "the points", "points, 0 to 10", at_least=0.0, at_most=10.0),
         Column("confidence", REAL, "how sure the rater is", "0 to 1", True, at_least=0.0, at_most=1.0),

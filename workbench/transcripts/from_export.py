@@ -128,11 +128,14 @@ class ExportSource:
                 "rater": _rater(mark["rater"]),
                 "marked_at": mark["created_at"],
                 "evidence": json.dumps(mark["evaluation"]["evidence"]),
+                "mark_id": mark.get("id"),
+                "restores_id": mark.get("restores_id"),
             }
             for viva in self.vivas
             for mark in sorted(viva["marks"], key=lambda mark: mark["number"])
         ]
-        return _frame(rows, ("session_id", "item_index", *_EVALUATION, "rater", "marked_at", "evidence"))
+        last = ("rater", "marked_at", "evidence", "mark_id", "restores_id")
+        return _frame(rows, ("session_id", "item_index", *_EVALUATION, *last))
 
     def raw_events(self) -> pd.DataFrame:
         """One row an event."""

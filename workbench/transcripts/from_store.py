@@ -213,13 +213,14 @@ class StoreSource:
                 Evaluations.session_id, Evaluations.number, Evaluations.question_id, Evaluations.verdict,
                 Evaluations.points, Evaluations.confidence, Evaluations.judge, Evaluations.rater,
                 Evaluations.created_at, type_coerce(Evaluations.evidence, Text), Evaluations.id,
+                Evaluations.restores_id,
             ).join(Sessions, Sessions.id == Evaluations.session_id)
         )  # fmt: skip
         names = (
             "session_id", "item_index", "question_id", "verdict", "points", "confidence", "judge", "rater",
-            "marked_at", "evidence", "row_id",
+            "marked_at", "evidence", "mark_id", "restores_id",
         )  # fmt: skip
-        types = (_TEXT, _WHOLE, _TEXT, _TEXT, _REAL, _REAL, _TEXT, _TEXT, _MOMENT, _TEXT, _WHOLE)
+        types = (_TEXT, _WHOLE, _TEXT, _TEXT, _REAL, _REAL, _TEXT, _TEXT, _MOMENT, _TEXT, _WHOLE, _WHOLE)
         key = self.store.research_key()
 
         raters: dict[str, str] = {}
@@ -230,11 +231,9 @@ class StoreSource:
                 evidence = self._unnamed_evidence(evidence, *self._names[row[0]])
             if rater not in raters:
                 raters[rater] = rater_pseudonym(key, rater)
-            return (*row[:7], raters[rater], row[8], evidence, row[10])
+            return (*row[:7], raters[rater], row[8], evidence, *row[10:])
 
-        return self._sorted(self._frame(query, names, types, each=unnamed), ["item_index", "row_id"]).drop(
-            columns="row_id"
-        )
+        return self._sorted(self._frame(query, names, types, each=unnamed), ["item_index", "mark_id"])
 
     def raw_events(self) -> pd.DataFrame:
         """One row an event in the order they came."""

@@ -87,8 +87,9 @@ def introduced(turns: pd.DataFrame) -> dict[str, str]:
 def with_new_pseudonyms(transcripts: Transcripts, key: bytes | str) -> Transcripts:
     """The same tables under new ids for vivas, candidates and human raters, by a keyed hash (HMAC-SHA-256).
 
-    The same key gives the same ids, so that two deliveries can be joined; without the key nobody, the owner of the
-    store included, can tell which viva is which. Keep the key, to find the rows of somebody who withdraws.
+    The same key gives the same ids, so that two deliveries can be joined; without the key no new id leads to an old
+    one. It is no anonymity towards whoever has the store: times, texts and scores stay as they were, and by them each
+    viva can be matched to its row there. Keep the key, to find the rows of somebody who withdraws.
 
     Args:
         transcripts: The tables.

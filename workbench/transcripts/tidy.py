@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from workbench.exam.asking import NO_ANSWER_JUDGE
 from workbench.exam.model import MAX_POINTS
 from workbench.transcripts.columns import TABLES
 from workbench.transcripts.schema import check, coerced, empty
@@ -41,7 +42,10 @@ class Source(Protocol):
         """Answers before and after probes, with what is known of their questions."""
 
     def raw_marks(self) -> pd.DataFrame:
-        """Marks, with the judge's name in `judge` and `judge` or a human's pseudonym in `rater`."""
+        """Marks, with the judge's name in `judge` and `judge` or a human's pseudonym in `rater`.
+
+        `mark_id` is a mark's id, `restores_id` that of the earlier mark an undo brought back; missing where not kept.
+        """
 
     def raw_events(self) -> pd.DataFrame:
         """Events."""
@@ -163,7 +167,7 @@ def item_times(turns: pd.DataFrame) -> pd.DataFrame:
 
 def marks_of(source: Source) -> pd.DataFrame:
     """The table `marks`."""
-    raw = source.raw_marks()
+    raw = _standing(source.raw_marks())
     key = ["session_id", "item_index"]
     # an exam gives its marks out at the end: the same mark made public is no second one
     what = [*key, "question_id", "rater", "judge", "verdict", "points", "evidence"]
@@ -171,14 +175,49 @@ def marks_of(source: Source) -> pd.DataFrame:
     raw = raw[~again].reset_index(drop=True)
     by_judge = (raw["rater"] == "judge").astype(bool)
     raw["rater_version"] = raw["judge"].where(by_judge)
-    shown = {name: judge_name(name) for name in raw["judge"].dropna().unique()}
+    judge = _judge_of_viva(raw, by_judge)
+    shown = {name: judge_name(name) for name in judge.dropna().unique()}
     raw["rater_kind"] = np.where(
-        by_judge, np.where(raw["judge"].str.contains(":", regex=False).astype(bool), "adapter", "judge"), "human"
+        by_judge, np.where(judge.str.contains(":", regex=False).astype(bool), "adapter", "judge"), "human"
     )
-    raw["rater"] = raw["rater"].where(~by_judge, raw["judge"].map(shown).astype("string[pyarrow]"))
+    raw["rater"] = raw["rater"].where(~by_judge, judge.map(shown).astype("string[pyarrow]"))
     raw["mark_index"] = raw.groupby(key, sort=False).cumcount()
     raw["counts"] = ~raw.duplicated(key, keep="last")
     return raw
+
+
+def _standing(raw: pd.DataFrame) -> pd.DataFrame:
+    """The marks that no undo has taken back; the undo, which says again what it brought back, is left out too."""
+    undo = raw["restores_id"].notna()
+    if not undo.any():
+        return raw
+    places = pd.MultiIndex.from_frame(raw[["session_id", "item_index"]])
+    touched = raw[places.isin(places[undo])]
+    gone: list[int] = []
+    for _, marks in touched.groupby(["session_id", "item_index"], sort=False):
+        standing: list[tuple[int, int]] = []
+        for row, mark_id, restores_id in zip(marks.index, marks["mark_id"], marks["restores_id"], strict=True):
+            back = [place for place, (_, earlier) in enumerate(standing) if earlier == restores_id]
+            if pd.notna(restores_id) and back:
+                gone += [row, *(taken for taken, _ in standing[back[0] + 1 :])]
+                del standing[back[0] + 1 :]
+            else:
+                standing.append((row, mark_id))
+    return raw.drop(index=gone).reset_index(drop=True)
+
+
+def _judge_of_viva(raw: pd.DataFrame, by_judge: pd.Series) -> pd.Series:
+    """Who marks for the judge: nobody was asked for a question left without a word, so the judge of the viva's rest.
+
+    Where the viva has no other answer, it is the judge of most vivas: nothing said has no points with any.
+    """
+    silent = by_judge & (raw["judge"] == NO_ANSWER_JUDGE).astype(bool)
+    others = raw[by_judge & ~silent]
+    if not silent.any() or others.empty:
+        return raw["judge"]
+    own = others.groupby("session_id")["judge"].agg(lambda given: given.mode().iloc[0])
+    stands_in = raw["session_id"].map(own).fillna(own.mode().iloc[0]).astype(raw["judge"].dtype)
+    return raw["judge"].where(~silent, stands_in)
 
 
 def judge_name(version: str) -> str:
