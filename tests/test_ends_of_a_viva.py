@@ -192,3 +192,14 @@ async def test_a_seat_is_free_again_when_a_viva_cannot_be_marked_abandoned(
             while server.server.conversations:
                 await asyncio.sleep(0.02)
         assert server.server.room.seated == 0
+
+
+async def test_silence_at_the_end_does_not_become_the_judge_of_a_viva(settings: Settings) -> None:
+    async with viva(settings) as candidate:
+        await candidate.hear_out()
+        await candidate.type(ANSWER)
+        await candidate.hear_out()
+        await press(candidate, "skip")
+        await candidate.until(lambda: len(candidate.of("viva.verdict")) == 2)
+        data = candidate.conversation.services.store.load_session("sess_1")
+        assert {mark.evaluation.judge for mark in data.marks} == {data.session.judge, "no-answer 1"}

@@ -15,6 +15,7 @@ from workbench import metrics
 from workbench.audio import StreamResampler
 from workbench.engines.base import SAMPLE_RATE_HZ, Samples, Word
 from workbench.exam import model as exam
+from workbench.exam.asking import NO_ANSWER_JUDGE
 from workbench.exam.consent import CONSENT_VERSION
 from workbench.exam.items import Bank
 from workbench.exam.state import ExamState
@@ -206,7 +207,7 @@ class Keeper:
                     changes["area"] = area
                 case exam.SetConsent(given=given):
                     consent = given
-                case exam.SaveMark(evaluation=evaluation):
+                case exam.SaveMark(evaluation=evaluation) if evaluation.judge != NO_ANSWER_JUDGE:
                     changes["judge"] = evaluation.judge
                 case _:
                     pass
