@@ -78,6 +78,17 @@ def metrics_of(out: Path) -> dict[str, Any]:
     return dict(json.loads((out / METRICS).read_text(encoding="utf-8")))
 
 
+def questions_met(folder: Path) -> frozenset[str] | None:
+    """`question_hash` of every question an adapter was trained on; None where its folder does not say.
+
+    Raises:
+        ValueError: `data.json` is no such file.
+    """
+    path = folder / DATA
+    known = json.loads(path.read_text(encoding="utf-8")).get("questions") if path.is_file() else None
+    return None if known is None else frozenset(known["train"])
+
+
 def _card(metrics: Mapping[str, Any], base: Base, recipe: Recipe, data: Mapping[str, Any]) -> str:
     licences = {str(about.get("licence", "unknown")) for about in data["sources"].values()}
     front: dict[str, Any] = {"library_name": "peft", "tags": ["viva-examiner", recipe.method], "language": ["en"]}
@@ -115,16 +126,18 @@ def _card(metrics: Mapping[str, Any], base: Base, recipe: Recipe, data: Mapping[
     lines += ["", *(f"- SHA-256 of `{name}`: `{sha256}`" for name, sha256 in data["sha256"].items())]
     if any("SA" in licence for licence in licences):
         lines.append("- A source is share-alike; who publishes this adapter should read its licence first.")
+    graded = {"macro_f1": "macro-F1", "accuracy": "accuracy"} if recipe.marks_by else {}
+    shown = graded | {"loss": "loss"}
     lines += [
         "",
         "## Validation, on questions it was not trained on",
         "",
-        "| | macro-F1 | accuracy | loss |",
-        "|---|---|---|---|",
+        f"| | {' | '.join(shown.values())} |",
+        "|---" * (1 + len(shown)) + "|",
     ]
     for name, key in (("base without adapter", "base_validation"), ("this adapter", "validation")):
         if found := metrics[key]:
-            lines.append(f"| {name} | {found['macro_f1']:.3f} | {found['accuracy']:.3f} | {found['loss']:.3f} |")
+            lines.append(f"| {name} | {' | '.join(format(found[figure], '.3f') for figure in shown)} |")
     lines += [
         "",
         "The best of several validations is taken, so that its figure is a little too good; figures to compare with "

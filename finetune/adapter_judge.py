@@ -278,7 +278,7 @@ def adapter_judge(folder: Path, settings: Settings, *, task: str | None = None, 
     graded = [one for one in recipe.tasks if one != "feedback"]
     if not graded or task == "feedback":
         raise AdapterError(f"{folder} was trained to write feedback, which `viva-finetune feedback` does, not to mark")
-    chosen = task or ("key_point" if "key_point" in graded else graded[0])
+    chosen = task or recipe.marks_by
     if chosen not in graded:
         raise AdapterError(f"{folder} was not trained for {chosen!r}; it has {', '.join(recipe.tasks)}")
     name = f"{folder.name}@{(metrics.get('adapter_sha256') or 'unfinished')[:8]}"

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune import adapter_folder
+from finetune.corpora import question_hash
 from finetune.pair_features import Pair
-from finetune.training_data import question_hash
 
 if TYPE_CHECKING:
     from workbench.settings import Settings
@@ -72,8 +72,7 @@ class _Asked:
         from finetune.adapter_judge import read_adapter
 
         _, metrics = read_adapter(folder)
-        questions = json.loads((folder / adapter_folder.DATA).read_text(encoding="utf-8")).get("questions", {})
-        self.met = frozenset(questions.get("train", ()))
+        self.met = adapter_folder.questions_met(folder) or frozenset()
         self._folder, self._settings = folder, settings
         self._file = directory / f"{str(metrics['adapter_sha256'])[:16]}.npz" if directory else None
         self._said: dict[bytes, NDArray[np.float32]] = {}

@@ -24,8 +24,13 @@ def rows_to_ask(recipe: Recipe, n_rows: int, data: Path | None = None, banks_dir
         banks_dir: Of further question banks.
 
     Raises:
-        RecipeError: The folder has no row for any of its tasks.
+        RecipeError: The adapter only writes feedback, or the folder has no row for any of its tasks.
     """
+    if recipe.marks_by is None:
+        raise RecipeError(
+            "this adapter only writes feedback and has no labels to be compared by; `viva-finetune feedback` measures "
+            "it, and `viva-finetune export --to vllm` needs no comparison"
+        )
     graded = [task for task in recipe.tasks if task != "feedback"]
     found = _of_banks(graded, banks_dir) if data is None else _of_folder(graded, data)
     tasks = [task for task in graded if any(one.task == task for one in found)]

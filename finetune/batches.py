@@ -95,7 +95,7 @@ class SharedBatch:
 
 
 def shared_batch(examples: Sequence[Example], pad_id: int, n_last: int) -> SharedBatch | None:
-    """The rows cut after what neighbours share; None where no two neighbours share anything.
+    """The rows cut after what neighbours share; None where no two neighbours share anything, or a row is all end.
 
     Args:
         examples: The rows.
@@ -109,6 +109,8 @@ def shared_batch(examples: Sequence[Example], pad_id: int, n_last: int) -> Share
         min([rows[0].shared or len(rows[0].input_ids), *(len(one.input_ids) - n_last for one in rows)])
         for rows in bundles
     ]
+    if min(cuts) < 1:
+        return None
     starts = left_padded([rows[0].input_ids[:cut] for rows, cut in zip(bundles, cuts, strict=True)], pad_id)
     of_row = torch.tensor([n for n, rows in enumerate(bundles) for _ in rows])
     ends = left_padded([one.input_ids[cut:] for rows, cut in zip(bundles, cuts, strict=True) for one in rows], pad_id)

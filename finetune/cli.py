@@ -74,9 +74,17 @@ def calibrate(
     if on != "ticked":
         from finetune.commands.corpora import calibrate_on
 
+        if answers is not None:
+            raise typer.BadParameter(f"--answers are ticked ones; {on} is fitted on its train split: leave one out")
         folders = [Path(name.strip()) for name in adapters.split(",") if name.strip()]
         calibrate_on(on, out, data, [name.strip() for name in encoders.split(",")], folders)
         return
+    if given := [
+        name
+        for name, value in (("--adapters", adapters), ("--encoders", encoders != "minilm"), ("--data", data))
+        if value
+    ]:
+        raise typer.BadParameter(f"{', '.join(given)}: only of a corpus; name it with --on, or leave the option out")
     from finetune import calibrate as fitting
     from finetune.answers import CALIBRATION, all_questions, ticked
     from finetune.negatives import KINDS, negatives
@@ -151,7 +159,7 @@ def attack(
             names, settings, tries=search, seed=seed, frames=frames, n_questions=questions, keep=keep, found=found
         )
     if found is not None:
-        results = replay(names, settings, found)
+        results = replay(names, settings, found, limit)
     else:
         asked = [(s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()]
         tried = chosen_by_hash(list(attacks(asked)), limit, lambda row: f"{row[0]} {row[2].id} {row[3]}")
@@ -199,7 +207,10 @@ def evaluate(
     ] = None,
     trained_on: Annotated[
         Path | None,
-        typer.Option("--trained-on", help="Training data of `prepare`, to tell questions seen from unseen ones."),
+        typer.Option(
+            "--trained-on",
+            help="Training data of `prepare`, to tell questions seen from unseen ones; else what an adapter met.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw how sure and how right the one judge is into this picture.")
@@ -214,17 +225,19 @@ def evaluate(
         from finetune.commands.hear import evaluate_heard
 
         if predictions or plot:
-            predict_heard(judges.strip(), half, hearings, predictions, plot, trained_on)
+            predict_heard(judges.strip(), half, hearings, limit, predictions, plot, trained_on)
             if out is None:
                 return
-        report = evaluate_heard([name.strip() for name in judges.split(",")], half, hearings)
+        report = evaluate_heard([name.strip() for name in judges.split(",")], half, hearings, limit)
         if out is not None:
             write_report(out, report)
         return
     if on in ("scientsbank", "beetle", "saf"):
         from finetune.commands.corpora import evaluate_on
 
-        report = evaluate_on([name.strip() for name in judges.split(",")], on, split, data, limit, predictions, plot)
+        report = evaluate_on(
+            [name.strip() for name in judges.split(",")], on, split, data, limit, predictions, plot, trained_on
+        )
         if out is not None:
             write_report(out, report)
         return

@@ -136,6 +136,12 @@ class Recipe:
         if wrong:
             raise RecipeError("this recipe cannot be trained:\n" + "\n".join(f"- {line}" for line in wrong))
 
+    @property
+    def marks_by(self) -> str | None:
+        """The task it marks by where none is named: key points where it learnt them; None where it only writes."""
+        graded = [task for task in self.tasks if task != "feedback"]
+        return "key_point" if "key_point" in graded else next(iter(graded), None)
+
     def changed(self, **values: Any) -> Recipe:
         """The recipe with other values; see `recipe_of` for what may be given."""
         return recipe_of(self.as_dict() | values)

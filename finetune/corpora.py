@@ -176,6 +176,11 @@ def question_key(record: Asking) -> tuple[str, ...]:
     return normalised(record.question), *sorted({normalised(text) for text in record.references})
 
 
+def question_hash(record: Asking) -> str:
+    """A question's text and references in twelve hexadecimal digits, by which an adapter knows what it has met."""
+    return hashlib.sha256("\n".join(question_key(record)).encode()).hexdigest()[:12]
+
+
 def normalised(text: str) -> str:
     """Lower case, one space for everything that is no letter or figure."""
     return _MARKS.sub(" ", text.lower()).strip()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from finetune import adapter_folder
 from finetune.adapter_judge import AdapterError, Loaded, load_adapter, read_adapter
 from finetune.asked_rows import rows_to_ask
-from finetune.asked_scores import asked_scores, compared
+from finetune.asked_scores import asked_scores, compared, no_scores
 from finetune.examples import Asked, prompt_ids, prompt_of
 from finetune.vllm_folder import base_id, check_new, write_vllm_folder
 from workbench.engines.bridge import wait_for
@@ -102,6 +102,10 @@ def export(
     if numbers is not None and numbers not in _NUMBERS[to]:
         raise AdapterError(f"--dtype {numbers} is not for --to {to}; allowed: {', '.join(_NUMBERS[to])}")
     recipe, metrics = read_adapter(folder)
+    if recipe.pooling == "sides":
+        raise AdapterError(
+            f"{folder} has a head that compares sides, which no other program has; judge with adapter:{folder} here"
+        )
     base = bases.find_base(recipe.base, recipe.kind, models_dir)
     about: dict[str, Any] = {
         "to": to,
@@ -119,6 +123,7 @@ def export(
     check = check or Check()
     asked = rows_to_ask(recipe, check.n_rows, check.data)
     loaded = load_adapter(folder, models_dir, device)
+    loaded.model.float()  # what is written is computed in float32 too
     before = asked_scores(loaded.model, loaded.tokenizer, recipe, asked, loaded.device)
     about |= {"dtype": numbers or "float32", "rows": len(asked), "rows_from": _source(check)}
     with _draft(out) as draft:
@@ -137,10 +142,10 @@ def export(
 
 
 def _write_merged(loaded: Loaded, out: Path, numbers: str) -> None:
-    """The adapter added to its base in float32, whatever it is written as; `loaded` is used up."""
+    """The adapter added to its base, in float32 whatever it is written as; `loaded` is used up."""
     import torch
 
-    model = loaded.model.float()
+    model = loaded.model
     merged = model if loaded.recipe.method == "full" else model.merge_and_unload(safe_merge=True)
     merged.to(getattr(torch, numbers)).save_pretrained(str(out))
     loaded.tokenizer.save_pretrained(str(out))
@@ -201,11 +206,12 @@ def _embedded_scores(directory: Path, precision: Any, asked: Sequence[Asked]) ->
     from workbench.engines.smollm2_scorer import SmolLM2Scorer
 
     scorer = SmolLM2Scorer(directory, precision=precision)
-    scores = np.zeros((len(asked), 3))
+    scores = no_scores(asked)
     try:
         for place, one in enumerate(asked):
             prompt = prompt_of(one)
-            scores[place] = wait_for(scorer.score_many([prompt.messages], prompt.labels))[0]
+            said = wait_for(scorer.score_many([prompt.messages], prompt.labels))[0]
+            scores[place, : len(said)] = said
     finally:
         wait_for(scorer.close())
     return scores

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune.compare import compare, rows_of
 from finetune.predictions import Prediction
+from finetune.registry import task_of
 from finetune.reliability import expected_calibration_error
 
 GATE = Path(__file__).parent / "gate.yaml"
@@ -125,25 +126,27 @@ def load_gate(path: Path = GATE) -> Gate:
         raise GateError(f"{path} is no gate: {told}; {GATE} is one to copy") from error
 
 
-def attack_report(path: Path, mark: str) -> dict[str, Any]:
+def attack_report(path: Path, mark: str, task: str | None = None) -> dict[str, Any]:
     """The figures of one judge in a report of `viva-finetune attack --out`.
 
     Args:
         path: The report.
         mark: What the judge's name must hold: its weights.
+        task: What it was asked for, see `finetune.registry.task_of`.
 
     Raises:
         GateError: No such report, or the judge does not stand in it.
     """
     try:
         judges = json.loads(path.read_text(encoding="utf-8"))["judges"]
-        found = [one for one in judges if mark in one["judge"]]
+        found = [one for one in judges if mark in one["judge"] and task_of(one["judge"]) == task]
         if found:
             return {"n": int(found[0]["n"]), "correct_rate": float(found[0]["correct_rate"])}
         names = ", ".join(one["judge"] for one in judges)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GateError(f"no report of attacks in {path} ({error})") from error
-    raise GateError(f"{path} tells of attacks on {names}, on no judge with the weights {mark}")
+    asked = f" that was asked for {task}" if task else ""
+    raise GateError(f"{path} tells of attacks on {names}, on no judge with the weights {mark}{asked}")
 
 
 def decide(
@@ -168,7 +171,9 @@ def decide(
     everybody = {p.row_id for p in candidate}
     if not rows:
         raise GateError(
-            f"all {len(candidate)} answers are to questions the adapter was trained on; evaluate it on others"
+            f"all {len(candidate)} answers are to questions the adapter was trained on; evaluate it on others: on all "
+            "held-out exemplars, without --limit (`viva-finetune prepare` keeps a quarter of the banks' questions out "
+            "of training), or with --on CORPUS --split test-uq"
         )
     result = compare(rows, [p for p in baseline if p.row_id in kept or p.row_id not in everybody])
     # `compare` tells the second less the first: here the candidate is the first

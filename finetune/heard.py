@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.answers import Half, Marked, exemplars
+from finetune.choosing import chosen_by_hash
 from finetune.hearing import Heard, answer_id, read_rows
 from finetune.metrics import RESAMPLES, VERDICTS, codes, draws_by_question, kappa, macro_f1, scores
 from workbench.exam.model import Evaluation
@@ -36,8 +37,16 @@ class Pair:
         return replace(self.typed, text=self.hearing.text)
 
 
-def pairs(path: Path = HEARD, half: Half = "held-out", banks_dir: Path | None = None) -> list[Pair]:
+def pairs(
+    path: Path = HEARD, half: Half = "held-out", banks_dir: Path | None = None, limit: int | None = None
+) -> list[Pair]:
     """Exemplars with what was heard of them; exemplars nobody has heard are left out.
+
+    Args:
+        path: What was heard.
+        half: Which exemplars.
+        banks_dir: Of further question banks.
+        limit: Only so many, chosen by hash.
 
     Raises:
         ValueError: No row of the file is of an exemplar of this half as the banks have it now.
@@ -53,7 +62,7 @@ def pairs(path: Path = HEARD, half: Half = "held-out", banks_dir: Path | None = 
             f"{path} has {len(rows)} hearings, none of an exemplar of the half {half!r}; "
             f"make them: viva-finetune hear --half {half} --out {path}"
         )
-    return found
+    return chosen_by_hash(found, limit, lambda row: f"{row.typed.question.id} {row.typed.text}")
 
 
 def compare(judge: Judge, given: Iterable[Pair]) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def row_losses(model: Any, examples: Sequence[Example], pad_id: int, device: tor
         return torch.nn.functional.cross_entropy(model(**batch).logits.float(), places, reduction="none")
     longest = max(sum(label != NO_LOSS for label in example.labels) for example in examples)
     logits = _last_logits(model, examples, pad_id, device, longest + 1)[:, :-1].float()
-    wanted = torch.tensor([example.labels[-longest:] for example in examples], device=device)
+    labels = [[*[NO_LOSS] * (longest - len(example.labels)), *example.labels[-longest:]] for example in examples]
+    wanted = torch.tensor(labels, device=device)
     losses = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), wanted.flatten(), ignore_index=NO_LOSS, reduction="none"
     )

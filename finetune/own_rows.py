@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,9 +85,14 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"cannot read {path}: {error}; give a UTF-8 file") from error
     if path.suffix == ".csv":
-        reader = csv.DictReader(text.splitlines(keepends=True))
-        for row in reader:
-            yield reader.line_num, {key: value for key, value in row.items() if key is not None}
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        try:
+            for row in reader:
+                yield reader.line_num, {key: value for key, value in row.items() if key is not None}
+        except csv.Error as error:
+            raise CorpusError(
+                f"cannot read {path} from line {reader.line_num + 1} on: {error}; is a quote never closed?"
+            ) from error
         return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -98,7 +104,9 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 
 def _record(row: Mapping[str, Any], path: Path, number: int) -> Record:
-    question, answer = (str(row[name] or "").strip() for name in ("question", "answer"))
+    question, answer, own_id, question_id, candidate = (
+        _text(row[name]) for name in ("question", "answer", "id", "question_id", "candidate")
+    )
     if not question:
         raise ValueError("has no question")
     if not answer:
@@ -107,7 +115,7 @@ def _record(row: Mapping[str, Any], path: Path, number: int) -> Record:
     if not references:
         raise ValueError("has no reference answer to compare with")
     points = _points(row["points"])
-    label = str(row["label"] or "").strip().lower()
+    label = _text(row["label"]).lower()
     if not label and points is None:
         raise ValueError(f"has neither a label ({', '.join(LABELS)}) nor points (0 to 10)")
     if label and label not in LABELS:
@@ -115,8 +123,8 @@ def _record(row: Mapping[str, Any], path: Path, number: int) -> Record:
     verdict: Verdict = label if label else _verdict(points or 0.0)
     key = hashlib.sha256(question.encode()).hexdigest()[:12]
     return Record(
-        f"own:{row['id'] or f'{path.stem}:{number}'}",
-        f"own:{row['question_id'] or key}",
+        f"own:{own_id or f'{path.stem}:{number}'}",
+        f"own:{question_id or key}",
         question,
         references,
         answer,
@@ -124,9 +132,13 @@ def _record(row: Mapping[str, Any], path: Path, number: int) -> Record:
         points,
         "own",
         "train",
-        str(row["candidate"] or ""),
-        feedback=str(row["feedback"] or "").strip(),
+        candidate,
+        feedback=_text(row["feedback"]),
     )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
 
 
 def _references(value: Any) -> tuple[str, ...]:
@@ -135,8 +147,8 @@ def _references(value: Any) -> tuple[str, ...]:
             value = json.loads(value)
         except json.JSONDecodeError:
             pass
-    parts = value if isinstance(value, list) else str(value or "").split("|")
-    return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+    parts = value if isinstance(value, list) else _text(value).split("|")
+    return tuple(dict.fromkeys(_text(part) for part in parts if _text(part)))
 
 
 def _points(value: Any) -> float | None:

@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from finetune.answers import FIRST_AREAS, Marked
-from finetune.corpora import normalised
+from finetune.corpora import normalised, question_hash
+from finetune.pair_features import Pair
+from finetune.references import references_of
 from workbench.exam.model import Verdict
 from workbench.judging.base import Judge
 
@@ -78,7 +80,7 @@ def predict(
         answers: With the examiner's marks; of heard ones, also how sure the recogniser was.
         asked_as: Name it was asked for by; empty takes its own.
         medium: How the answers came.
-        trained_on: Stems of the questions the judge learned from, as `stems_of` reads them.
+        trained_on: The questions the judge learned from, as `stems_of` or `questions_met` reads them.
         seen: Whether it learned from these questions, where the split says so; wins over `trained_on`.
     """
     met: set[str] = set()
@@ -121,7 +123,7 @@ def slices_of(
     Args:
         answer: The answer.
         medium: How it came.
-        trained_on: Stems the judge learned from.
+        trained_on: Questions the judge learned from, by their text or `question_hash`.
         seen: What the split says.
     """
     n_words = len(answer.text.split())
@@ -133,12 +135,13 @@ def slices_of(
     if answer.scenario:  # answers of corpora have none, and no area
         slices["areas"] = "mended once" if answer.area in FIRST_AREAS else "never seen"
     if seen is None and trained_on is not None:
-        seen = "seen" if normalised(answer.question.stem) in trained_on else "unseen"
+        asked = Pair(f"{answer.scenario} {answer.question.stem}".strip(), references_of(answer.question), answer.text)
+        seen = "unseen" if {normalised(asked.question), question_hash(asked)}.isdisjoint(trained_on) else "seen"
     return slices | ({"question": seen} if seen else {})
 
 
 def stems_of(path: Path) -> frozenset[str]:
-    """Stems of the questions in training data that `viva-finetune prepare` wrote.
+    """Questions in training data that `viva-finetune prepare` wrote, each with its scenario.
 
     Raises:
         PredictionsError: No such file, or no such data.

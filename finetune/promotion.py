@@ -12,17 +12,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.adapter_folder import RECIPE
+from finetune.config import load_recipe
 from finetune.gate import Gate, GateError, Outcome, attack_report, decide
 from finetune.predictions import Prediction, read_predictions
 from finetune.registry import (
     CHALLENGER,
     CHAMPION,
     MODEL,
+    SHA256,
     Registered,
     RegistryError,
+    Version,
     mark_of,
     register,
     resolve,
+    task_of,
     weights_sha256,
 )
 from finetune.tracking import client_of
@@ -58,7 +63,8 @@ def evidence(folder: Path) -> Evidence:
     """What lies in an adapter's folder of its own measurements, made with the weights that lie there now.
 
     Raises:
-        PromotionError: A file is missing, or was made with other weights.
+        PromotionError: A file is missing, was made with other weights or for another task than the one in service, or
+            does not tell questions seen from unseen ones.
         PredictionsError, GateError, RegistryError: A file cannot be read, or there is no adapter.
     """
     mark = mark_of(weights_sha256(folder))
@@ -75,26 +81,35 @@ def evidence(folder: Path) -> Evidence:
         raise PromotionError(
             f"{predictions} holds marks of {', '.join(strangers)}, not of these weights ({mark}); {how}"
         )
+    if any("question" not in p.slices for p in rows):
+        raise PromotionError(
+            f"{predictions} does not tell questions the adapter was trained on from others; measure it with "
+            f"--trained-on, the folder that `viva-finetune prepare` wrote: `viva-finetune evaluate --judges "
+            f"adapter:{folder} --trained-on ROWS --predictions {predictions}`"
+        )
+    asked = {task_of(p.version) for p in rows}
+    served = _task_in_service(folder) if asked != {None} else None
+    if len(asked) > 1 or (served and asked != {served}):
+        raise PromotionError(
+            f"{predictions} holds marks by {', '.join(sorted(map(str, asked)))}, and in service the adapter marks by "
+            f"{served}; {how} (of a corpus with --judges adapter:{folder}#{served})"
+        )
     try:
-        return Evidence(rows, attack_report(attacks, mark))
+        return Evidence(rows, attack_report(attacks, mark, asked.pop()))
     except GateError as error:
         raise PromotionError(f"{error}; {how}") from error
 
 
-def champion(settings: Settings, alias: str = CHAMPION) -> Registered | None:
-    """The version with this alias, None where there is none.
-
-    Raises:
-        RegistryError: There is one and its files are not to be had.
-    """
+def champion(settings: Settings, alias: str = CHAMPION) -> Version | None:
+    """The version with this alias, None where there is none; its files are not asked for."""
     client = client_of(settings)
     from mlflow.exceptions import MlflowException
 
     try:
-        client.get_model_version_by_alias(MODEL, alias)
+        found = client.get_model_version_by_alias(MODEL, alias)
     except MlflowException:
         return None
-    return resolve(f"models:/{MODEL}@{alias}", settings)
+    return Version(MODEL, str(found.version), dict(found.tags))
 
 
 def baseline(settings: Settings, against: Path | None) -> list[Prediction]:
@@ -105,7 +120,7 @@ def baseline(settings: Settings, against: Path | None) -> list[Prediction]:
         against: Predictions; where there is a champion they must be its.
 
     Raises:
-        PromotionError: There is no champion and no file, or the file is another judge's.
+        PromotionError: There is no champion and no file, the file is another judge's, or the champion's are gone.
     """
     reigning = champion(settings)
     if reigning is None:
@@ -115,14 +130,21 @@ def baseline(settings: Settings, against: Path | None) -> list[Prediction]:
                 "`viva-finetune evaluate --judges hybrid --predictions hybrid.jsonl`, then --against hybrid.jsonl"
             )
         return read_predictions(against)
-    kept = reigning.folder / EVALUATION / PREDICTIONS
-    if against is None and not kept.is_file():
-        raise PromotionError(f"{reigning.name}, the champion, came without {kept}; {_measure_champion()}")
-    rows = read_predictions(against or kept)
-    mark = mark_of(weights_sha256(reigning.folder))
+    name = f"models:/{MODEL}/{reigning.version}"
+    if against is None:
+        try:
+            against = resolve(name, settings).folder / EVALUATION / PREDICTIONS
+        except RegistryError as error:
+            raise PromotionError(
+                f"{error}; or name marks it once gave with --against, or go back with `viva-finetune rollback`"
+            ) from error
+        if not against.is_file():
+            raise PromotionError(f"{reigning.name}, the champion, came without {against}; {_measure_champion()}")
+    rows = read_predictions(against)
+    mark = mark_of(reigning.tags.get(SHA256) or weights_sha256(resolve(name, settings).folder))
     if strangers := sorted({p.version for p in rows if mark not in p.version}):
         raise PromotionError(
-            f"{against or kept} holds marks of {', '.join(strangers)}, and the champion is {reigning.name} ({mark}); "
+            f"{against} holds marks of {', '.join(strangers)}, and the champion is {reigning.name} ({mark}); "
             f"{_measure_champion()}"
         )
     return rows
@@ -141,7 +163,7 @@ def weigh(folder: Path, gate: Gate, settings: Settings, against: Path | None = N
         PromotionError, PredictionsError, GateError, RegistryError: What is missing, or does not fit.
     """
     reigning = champion(settings)
-    if reigning is not None and reigning.tags.get("adapter_sha256") == weights_sha256(folder):
+    if reigning is not None and reigning.tags.get(SHA256) == weights_sha256(folder):
         raise PromotionError(f"{folder} is the champion already, {reigning.name}")
     found = evidence(folder)
     return decide(gate, found.predictions, baseline(settings, against), found.attacks)
@@ -192,12 +214,12 @@ def challenge(folder: Path, settings: Settings) -> Registered:
     return made
 
 
-def rollback(settings: Settings) -> tuple[Registered, Registered]:
+def rollback(settings: Settings) -> tuple[Version, Registered]:
     """Makes the champion before this one champion again: (the one that goes, the one that comes back).
 
     Raises:
         PromotionError: There is none before it.
-        RegistryError: Its files are not to be had; nothing is changed then.
+        RegistryError: The files of the one before are not to be had; nothing is changed then.
     """
     reigned = champions(settings)
     if len(reigned) < 2:
@@ -205,12 +227,12 @@ def rollback(settings: Settings) -> tuple[Registered, Registered]:
             f"there is no champion to go back to; {MODEL} has had {'one' if reigned else 'none'}; VIVA_JUDGE takes any "
             "other judge meanwhile"
         )
-    going = resolve(f"models:/{MODEL}/{reigned[-1]}", settings)
+    going = Version(MODEL, reigned[-1], {})
     coming = resolve(f"models:/{MODEL}/{reigned[-2]}", settings)
     client = client_of(settings)
     client.set_registered_model_alias(MODEL, CHAMPION, coming.version)
-    client.set_model_version_tag(MODEL, going.version, "rolled_back_at", _now())
     _set_champions(settings, reigned[:-1])
+    client.set_model_version_tag(MODEL, going.version, "rolled_back_at", _now())
     return going, coming
 
 
@@ -246,6 +268,11 @@ def history(settings: Settings) -> list[dict[str, str]]:
         }
         for one in sorted(found, key=lambda one: int(one.version))
     ]
+
+
+def _task_in_service(folder: Path) -> str | None:
+    path = folder / RECIPE
+    return load_recipe(path).marks_by if path.is_file() else None
 
 
 def _set_champions(settings: Settings, versions: list[str]) -> None:

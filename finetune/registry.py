@@ -25,6 +25,7 @@ SHA256 = "adapter_sha256"
 
 _NAME = re.compile(r"models:/(?P<model>[\w.-]+)(?:@(?P<alias>[\w.-]+)|/(?P<version>\d+))")
 _RUN = re.compile(r"[0-9a-f]{32}")
+_ASKED = re.compile(r"(?:^|\()(?P<how>verdict|marks|llm)-[^ ]+ \(")
 
 
 class RegistryError(ValueError):
@@ -32,25 +33,34 @@ class RegistryError(ValueError):
 
 
 @dataclass(frozen=True)
-class Registered:
-    """A version of a registered model.
+class Version:
+    """A version of a registered model, whether or not its files are to be had.
 
     Attributes:
         model: Its name.
         version: Number of the version.
-        folder: The adapter's folder on this machine.
         tags: Of the version.
     """
 
     model: str
     version: str
-    folder: Path
     tags: Mapping[str, str]
 
     @property
     def name(self) -> str:
         """As it stands beside marks, such as `viva-examiner-3`."""
         return f"{self.model}-{self.version}"
+
+
+@dataclass(frozen=True)
+class Registered(Version):
+    """The same with its files.
+
+    Attributes:
+        folder: The adapter's folder on this machine.
+    """
+
+    folder: Path
 
 
 def weights_sha256(folder: Path) -> str:
@@ -70,6 +80,16 @@ def weights_sha256(folder: Path) -> str:
 def mark_of(sha256: str) -> str:
     """How an adapter's weights are named beside its marks."""
     return f"@{sha256[:8]}"
+
+
+def task_of(version: str) -> str | None:
+    """The task a causal adapter was asked for, from what stands beside its marks; None of any other judge.
+
+    >>> task_of("viva-examiner-2 (verdict-1 (mine@0a1b2c3d))")
+    'verdict'
+    """
+    found = _ASKED.search(version)
+    return ("key_point" if found["how"] == "llm" else found["how"]) if found else None
 
 
 def folder_of(given: str, settings: Settings) -> Path:
@@ -102,6 +122,8 @@ def folder_of(given: str, settings: Settings) -> Path:
 def register(folder: Path, settings: Settings, tags: Mapping[str, Any]) -> Registered:
     """Makes an adapter a version of `viva-examiner`, with its whole folder; one that is registered keeps its version.
 
+    The folder goes to a place of its weights' own: a run that is resumed writes anew what it keeps itself.
+
     Args:
         folder: The adapter's.
         settings: Where the registry is.
@@ -116,10 +138,12 @@ def register(folder: Path, settings: Settings, tags: Mapping[str, Any]) -> Regis
     run_id = _own_run(folder, settings)
     if run_id is None:
         tracked = begin(settings, folder.resolve().name, {"viva.kind": "registered"})
+        tracked.folder(folder, ADAPTER)
         run_id = tracked.run_id
         tracked.end("FINISHED")
-    Tracked(client, run_id).folder(folder, ADAPTER)
-    source = f"{client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
+    place = f"registered/{sha256[:12]}/{ADAPTER}"
+    Tracked(client, run_id).folder(folder, place)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
     known = [v for v in _versions(client) if v.tags.get(SHA256) == sha256 and v.source == source]
     if known:
         version = str(known[0].version)
@@ -177,7 +201,7 @@ def resolve(name: str, settings: Settings) -> Registered:
             f"the weights of {name} (version {found.version}) in {folder} have SHA-256 {sha256[:12]}..., those that "
             f"were measured {expected[:12]}...; register the adapter again with `viva-finetune promote FOLDER`"
         )
-    return Registered(str(found.name), str(found.version), folder, dict(found.tags))
+    return Registered(str(found.name), str(found.version), dict(found.tags), folder)
 
 
 def registered(settings: Settings) -> list[tuple[str, str]]:
@@ -257,6 +281,26 @@ def made_judge(name: str, settings: Settings, *, beside_references: bool = False
     if beside_references and not isinstance(judge, (GradedJudge, MarksJudge)):
         judge = BestReference(judge)
     return RegisteredJudge(judge, found) if found else judge
+
+
+def questions_learnt(name: str, settings: Settings) -> frozenset[str] | None:
+    """The questions that the adapter of a judge was trained on, see `finetune.adapter_folder.questions_met`.
+
+    Args:
+        name: Of any judge; None comes of one that is no adapter.
+        settings: Where the registry is.
+
+    Raises:
+        RegistryError, TrackingError: See `resolve`.
+        ValueError: The adapter's `data.json` cannot be read.
+    """
+    from finetune.adapter_folder import questions_met
+    from finetune.adapter_judge import PREFIX
+
+    path = name.partition("#")[0]
+    if path.startswith("models:"):
+        return questions_met(resolve(path, settings).folder)
+    return questions_met(Path(path.removeprefix(PREFIX)).expanduser()) if path.startswith(PREFIX) else None
 
 
 def _own_run(folder: Path, settings: Settings) -> str | None:

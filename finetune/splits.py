@@ -69,8 +69,9 @@ def split_by_question(
         raise ValueError(f"the validation share must lie between 0 and 1, got {share}; .15 is usual")
     if not 0 <= part < round(1 / share + 1e-9):
         raise ValueError(f"there are {round(1 / share)} parts of {share} each, counted from 0; got part {part}")
-    held = _held_out(records, share, seed, part)
-    sides = {record.id: question_key(record) in held for record in records}
+    groups = _groups(records)
+    held = _held_out(records, groups, share, seed, part)
+    sides = {record.id: groups[question_key(record)] in held for record in records}
     rejected = _foreign_candidates(records, sides, share, seed)
     gone = {left.record.id for left in rejected}
     validation = [r for r in records if sides[r.id] and r.id not in gone]
@@ -83,7 +84,7 @@ def split_by_question(
     gone = {left.record.id for left in rejected}
     train = [r for r in train if r.id not in gone]
     if not train or not validation:
-        n_questions = len({question_key(record) for record in records})
+        n_questions = len(set(groups.values()))
         raise ValueError(
             f"{len(records)} rows of {n_questions} questions leave {len(train)} to train on and {len(validation)} to "
             f"validate with; give rows of more questions, or another share than {share}"
@@ -92,13 +93,16 @@ def split_by_question(
 
 
 def crossings(one: Sequence[Record], other: Sequence[Record]) -> list[Crossing]:
-    """Every question, answer and candidate that stands on both sides, once for each row of the first side."""
-    questions = {question_key(record): record.id for record in other}
+    """Every question (by id, or by text and references), answer and candidate that stands on both sides, once for each
+    row of the first side."""
+    questions: dict[object, str] = {
+        name: record.id for record in other for name in (question_key(record), record.question_id)
+    }
     candidates = {record.candidate: record.id for record in other if record.candidate}
     found = [
-        Crossing("question", record.id, questions[question_key(record)])
+        Crossing("question", record.id, known)
         for record in one
-        if question_key(record) in questions
+        if (known := questions.get(question_key(record)) or questions.get(record.question_id))
     ]
     found += [
         Crossing("candidate", record.id, candidates[record.candidate])
@@ -138,11 +142,30 @@ def near_duplicates(one: Sequence[Record], other: Sequence[Record]) -> list[tupl
     return found
 
 
-def _held_out(records: Iterable[Record], share: float, seed: int, part: int) -> set[tuple[str, ...]]:
+def _groups(records: Iterable[Record]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The lowest key of each key's question: keys that have an id in common are wordings of one question."""
+    wordings: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    ids: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for record in records:
+        wordings[record.question_id].add(question_key(record))
+        ids[question_key(record)].add(record.question_id)
+    lowest: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for key in sorted(ids):
+        reached = [] if key in lowest else [key]
+        for one in reached:
+            if one not in lowest:
+                lowest[one] = key
+                reached += [other for question_id in ids[one] for other in wordings[question_id]]
+    return lowest
+
+
+def _held_out(
+    records: Iterable[Record], groups: dict[tuple[str, ...], tuple[str, ...]], share: float, seed: int, part: int
+) -> set[tuple[str, ...]]:
     by_corpus: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     home: dict[tuple[str, ...], str] = {}
     for record in records:  # exemplars and ticked answers share their questions: drawn once
-        key = question_key(record)
+        key = groups[question_key(record)]
         home[key] = min(record.corpus, home.get(key, record.corpus))
     for key, corpus in home.items():
         by_corpus[corpus].add(key)

@@ -326,11 +326,12 @@ class _Learner:
         figures = {"step": float(self.progress.step)} | self._measured()
         progress = self.progress
         progress.evals.append(figures)
-        graded = any(OUTCOMES[task] for task in self._recipe.tasks)  # what is only written is as good as it is likely
-        better = figures["macro_f1"] > progress.best if graded else figures["loss"] < (progress.best_loss or math.inf)
+        score = figures.get("macro_f1", 0.0)
+        # what is only written is as good as it is likely
+        better = score > progress.best if "macro_f1" in figures else figures["loss"] < (progress.best_loss or math.inf)
         progress.worse = 0 if better else progress.worse + 1
-        if (figures["macro_f1"], -figures["loss"]) > (progress.best, -progress.best_loss):
-            progress.best, progress.best_loss = figures["macro_f1"], figures["loss"]
+        if (score, -figures["loss"]) > (progress.best, -progress.best_loss):
+            progress.best, progress.best_loss = score, figures["loss"]
             progress.best_step = progress.step
             adapter_folder.save_adapter(self._out, self._model)
         for watcher in self._watchers:
@@ -338,7 +339,8 @@ class _Learner:
 
     def _measured(self) -> dict[str, float]:
         """`macro_f1`, `accuracy` and `loss` (of the outcomes' likelihoods), the mean over tasks and of each; of `marks`
-        those of the verdicts that follow from them, and `marks_rmse`; of `feedback` the loss of a token alone."""
+        those of the verdicts that follow from them, and `marks_rmse`; of `feedback` the loss of a token alone, and
+        where nothing else is learnt the loss alone."""
         self._model.eval()
         by_task = {}
         off: dict[str, float] = {}
@@ -363,8 +365,8 @@ class _Learner:
             }
         means = {}
         for name in ("macro_f1", "accuracy", "loss"):
-            found = [figures[name] for figures in by_task.values() if name in figures]
-            means[name] = sum(found) / len(found) if found else 0.0
+            if found := [figures[name] for figures in by_task.values() if name in figures]:
+                means[name] = sum(found) / len(found)
         if len(by_task) > 1:
             means |= {f"{task}_{name}": value for task, its in by_task.items() for name, value in its.items()}
         return means | off

@@ -12,7 +12,7 @@ from typing import Any
 
 from finetune.choosing import chosen_by_hash
 from finetune.config import Recipe, RecipeError
-from finetune.corpora import Asking, Record, question_key
+from finetune.corpora import Record, question_hash
 from finetune.examples import OUTCOMES, Asked, Example, asked_of, borrowed, causal_example, encoder_example, swapped
 from finetune.prepare import read_prepared
 
@@ -132,11 +132,6 @@ def weights_of(asked: Sequence[Asked], *, balanced: bool, even_sources: float = 
         mean = sum(weights) / len(weights)
         weights = [weight / mean for weight in weights]
     return weights
-
-
-def question_hash(record: Asking) -> str:
-    """A question's text and references in twelve hexadecimal digits, by which an adapter knows what it has met."""
-    return hashlib.sha256("\n".join(question_key(record)).encode()).hexdigest()[:12]
 
 
 def _example(asked: Asked, recipe: Recipe, tokenizer: Any) -> Example:

@@ -47,14 +47,15 @@ class Watcher(Protocol):
         """A step was made: `loss`, `learning_rate`, `gradient_norm`, `tokens`."""
 
     def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
-        """A validation was made: `macro_f1`, `accuracy`, `loss`, and each as `TASK_...` where there are two tasks."""
+        """A validation was made: `loss`, `macro_f1` and `accuracy` (these two not where all is written), and each as
+        `TASK_...` where there are two tasks."""
 
     def on_end(self, status: Status, out: Path) -> None:
         """The run is over, and its folder written as far as it goes."""
 
 
 class Bar:
-    """A progress bar with the time left, the loss and the best macro-F1."""
+    """A progress bar with the time left, the loss and the best macro-F1, or the lowest loss where all is written."""
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -65,7 +66,8 @@ class Bar:
             TextColumn("left"), Left(), TextColumn("{task.fields[said]}"),
         )  # fmt: skip
         self._loss: float | None = None
-        self._best: float | None = None
+        self._best = ""
+        self._reached: float | None = None
 
     def on_start(self, run: Run) -> None:
         """Shows the bar."""
@@ -79,8 +81,11 @@ class Bar:
         self._bar.update(self._task, completed=step, said=self._said())
 
     def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
-        """Shows the best macro-F1 so far."""
-        self._best = max(self._best or 0.0, figures["macro_f1"])
+        """Shows the best validation so far."""
+        graded = "macro_f1" in figures
+        reached = figures["macro_f1"] if graded else -figures["loss"]
+        self._reached = reached if self._reached is None else max(self._reached, reached)
+        self._best = f" best macro-F1 {self._reached:.3f}" if graded else f" lowest on validation {-self._reached:.3f}"
         self._bar.update(self._task, said=self._said())
 
     def on_end(self, status: Status, out: Path) -> None:
@@ -89,7 +94,7 @@ class Bar:
 
     def _said(self) -> str:
         loss = "" if self._loss is None else f"loss {self._loss:.3f}"
-        return loss if self._best is None else f"{loss} best macro-F1 {self._best:.3f}"
+        return f"{loss}{self._best}"
 
 
 class Lines:
@@ -122,8 +127,8 @@ class Lines:
 
     def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
         """A line."""
-        found = f"macro-F1 {figures['macro_f1']:.3f}, loss {figures['loss']:.3f}"
-        self._write(f"step {step} of {self._n_steps}, validation: {found}")
+        score = f"macro-F1 {figures['macro_f1']:.3f}, " if "macro_f1" in figures else ""
+        self._write(f"step {step} of {self._n_steps}, validation: {score}loss {figures['loss']:.3f}")
 
     def on_end(self, status: Status, out: Path) -> None:
         """Says how it ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -14,10 +15,15 @@ from typer.testing import CliRunner
 pytest.importorskip("mlflow", reason="MLflow comes with the extra `finetune`")
 
 from finetune.adapter_judge import adapter_judge
+from finetune.answers import exemplars
 from finetune.attacks import attacks
+from finetune.choosing import chosen_by_hash
 from finetune.cli import app
+from finetune.corpora import question_hash
 from finetune.evaluate import resist
 from finetune.gate import load_gate
+from finetune.pair_features import Pair
+from finetune.predictions import read_predictions
 from finetune.prepare import Gathered, prepare, write
 from finetune.promotion import PromotionError, challenge, evidence, weigh
 from finetune.registry import made_judge, mark_of, weights_sha256
@@ -108,6 +114,22 @@ def test_what_evaluate_and_attack_say_of_a_folder_is_its_evidence(place: Place) 
     assert {p.slices["question"] for p in found.predictions} == {"unseen"}
     with pytest.raises(PromotionError, match="no champion"):
         weigh(place.folder, load_gate(), place.settings)
+
+
+def test_an_adapter_says_itself_which_questions_it_was_trained_on(place: Place, tmp_path: Path) -> None:
+    met = chosen_by_hash(exemplars("held-out"), 1, lambda row: f"{row.question.id} {row.text}")[0]
+    hashed = question_hash(Pair(f"{met.scenario} {met.question.stem}", (met.question.model_answer,), ""))
+    folder = shutil.copytree(place.folder, tmp_path / "examiner")
+    data = json.loads((folder / "data.json").read_text())
+    data["questions"]["train"].append(hashed)
+    (folder / "data.json").write_text(json.dumps(data))
+    marks = tmp_path / "marks.jsonl"
+    arguments = ["--judges", f"adapter:{folder}", "--predictions", str(marks)]
+    done = place.runner.invoke(app, ["evaluate", *arguments, "--limit", "20"])
+    assert done.exit_code == 0, done.output
+    rows = read_predictions(marks)
+    assert {p.question_id for p in rows if p.slices["question"] == "seen"} == {met.question.id}
+    assert {p.slices["question"] for p in rows} == {"seen", "unseen"}
 
 
 async def test_a_session_keeps_which_version_of_which_adapter_marked_it(place: Place, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 pytest.importorskip("mlflow", reason="MLflow comes with the extra `finetune`")
 
 from finetune.cli import app
+from finetune.predictions import read_predictions
 from finetune.prepare import read_prepared
 from finetune.registry import mark_of, weights_sha256
 from tests.live_server import scripted_socket
@@ -108,12 +109,16 @@ async def test_vivas_corrected_by_an_educator_become_a_judge_that_marks_the_next
         "--max-steps", "3", "--eval-every", "3", "--quiet", "--data", str(rows), "--out", str(adapter),
     )  # fmt: skip
     against = circle.at / "keyword.jsonl"
-    limits = ["--limit", "40", "--trained-on", str(rows)]
+    limits = ["--limit", "160"]
     circle.run("evaluate", "--judges", "keyword", *limits, "--predictions", str(against))
     measured = adapter / "evaluation"
     circle.run(
         "evaluate", "--judges", f"adapter:{adapter}", *limits, "--predictions", str(measured / "predictions.jsonl")
     )
+    met = {row.question_id.removeprefix("banks:") for row in train}
+    marks = read_predictions(measured / "predictions.jsonl")
+    seen = {mark.question_id for mark in marks if mark.slices["question"] == "seen"}
+    assert seen and seen <= met  # it learnt from a part of the rows
     circle.run("attack", "--judges", f"adapter:{adapter}", "--limit", "8", "--out", str(measured / "attacks.json"))
     refused = circle.runner.invoke(app, ["promote", str(adapter), "--against", str(against)])
     assert refused.exit_code != 0 and "held_out" in refused.output  # the gate of the house wants skill

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,21 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from finetune.answers import exemplars
+from finetune.attack_search import FOUND
 from finetune.cli import app
 from finetune.compare import compare, mcnemar, paired
+from finetune.corpora import question_hash
 from finetune.predictions import (
     PredictionsError,
     predict,
     read_predictions,
     row_id,
     slices_of,
+    stems_of,
     write_predictions,
 )
+from finetune.prepare import gather, prepare, write
 from tests.made_predictions import made
 from tests.small_corpus import many, row, write_corpus
 
@@ -158,6 +164,33 @@ def test_slices_tell_questions_trained_on_from_others() -> None:
     assert slices_of(answer, trained_on={"what does the magnet do"})["question"] == "seen"
     assert slices_of(answer, trained_on=set())["question"] == "unseen"
     assert "question" not in slices_of(answer)
+
+
+def test_a_question_of_a_bank_is_known_again_in_training_data(tmp_path: Path) -> None:
+    found = gather(["banks", "calibration"], None)
+    split = prepare(found, 0.2, 0)
+    write(tmp_path, found, split, 0.2, 0)
+    learnt = {record.question_id.removeprefix("banks:") for record in split.train}
+    stems = stems_of(tmp_path)
+    hashes = {question_hash(record) for record in split.train}
+    seen = {
+        answer.question.id
+        for answer in exemplars("held-out")
+        if slices_of(answer, trained_on=stems)["question"] == "seen"
+    }
+    assert seen == learnt
+    assert all(slices_of(a, trained_on=hashes) == slices_of(a, trained_on=stems) for a in exemplars("held-out"))
+
+
+def test_of_heard_answers_and_of_attacks_that_were_found_only_so_many_are_marked(tmp_path: Path) -> None:
+    marks, report = tmp_path / "marks.jsonl", tmp_path / "report.json"
+    arguments = ["evaluate", "--on", "heard", "--judges", "keyword", "--limit", "5", "--predictions", str(marks)]
+    done = RUNNER.invoke(app, [*arguments, "--out", str(report)])
+    assert done.exit_code == 0, done.output
+    assert Counter(p.slices["medium"] for p in read_predictions(marks)) == {"typed": 5, "heard": 5}
+    assert json.loads(report.read_text())["judges"][0]["n"] == 5
+    done = RUNNER.invoke(app, ["attack", "--judges", "keyword", "--found", str(FOUND), "--limit", "7"])
+    assert done.exit_code == 0 and "of 7 attacks" in done.output, done.output
 
 
 def test_two_judges_are_evaluated_compared_and_drawn_from_the_command_line(tmp_path: Path) -> None:

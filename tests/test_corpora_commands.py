@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from finetune.cli import app
+from finetune.predictions import read_predictions
 from finetune.prepare import read_prepared
 from tests.small_corpus import row, write_corpus
 
@@ -52,6 +53,35 @@ def test_judges_and_the_floor_stand_in_one_table_and_one_report(data: Path, tmp_
         assert judge["macro_f1"]["low"] <= judge["macro_f1"]["value"] <= judge["macro_f1"]["high"]
     assert report["judges"][1]["card"]["answers"] == 36
     assert "tfidf-1" in done.output
+
+
+def test_training_data_tell_seen_questions_of_a_corpus_from_unseen_ones(data: Path, tmp_path: Path) -> None:
+    done = RUNNER.invoke(
+        app,
+        ["prepare", "--from", "scientsbank", "--data", str(data), "--validation", ".3", "--out", str(tmp_path / "t")],
+    )
+    assert done.exit_code == 0, done.output
+    marks = tmp_path / "marks.jsonl"
+    arguments = ["evaluate", "--on", "scientsbank", "--split", "train", "--judges", "keyword", "--data", str(data)]
+    done = RUNNER.invoke(app, [*arguments, "--trained-on", str(tmp_path / "t"), "--predictions", str(marks)])
+    assert done.exit_code == 0, done.output
+    learnt = {record.question_id for record in read_prepared(tmp_path / "t" / "train.jsonl")}
+    rows = read_predictions(marks)
+    assert {p.question_id for p in rows if p.slices["question"] == "seen"} == learnt
+    assert {p.slices["question"] for p in rows} == {"seen", "unseen"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--adapters", "var/mine", "--encoders", "mpnet"], "--adapters, --encoders: only of a corpus"),
+        (["--data", "."], "--data: only of a corpus"),
+        (["--on", "saf", "--answers", "ticked.jsonl"], "saf is fitted on its train split"),
+    ],
+)
+def test_a_calibration_is_given_no_option_that_it_would_not_heed(given: list[str], said: str, tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["calibrate", *given, "--out", str(tmp_path / "judge.joblib")])
+    assert done.exit_code == 2 and said in done.output, done.output
 
 
 def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:

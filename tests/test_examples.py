@@ -244,6 +244,17 @@ def test_feedback_is_written_to_its_end_and_the_loss_is_a_tokens_mean(model: Any
     said = [n for n, token in enumerate(longer.labels) if token != NO_LOSS]
     by_hand = -sum(float(logs[n - 1, longer.labels[n]]) for n in said) / len(said)
     assert float(losses[1].detach()) == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_feedback_longer_than_another_whole_row_costs_what_it_costs_alone(model: Any, tokenizer: Any) -> None:
+    rows = [replace(row, feedback="Good." if n else "It pulls. " * 90) for n, row in enumerate(many()[:3])]
+    examples = [causal_example(one, tokenizer) for one in asked_of(rows, ("feedback",))]
+    assert sum(label != NO_LOSS for label in examples[0].labels) > max(len(one.input_ids) for one in examples[1:])
+    assert examples[0].start == examples[1].start and shared_batch(examples, 2, 400) is None
+    with torch.no_grad():
+        together = row_losses(model, examples, tokenizer.pad_token_id, CPU, "causal")
+        alone = [row_losses(model, [one], tokenizer.pad_token_id, CPU, "causal")[0] for one in examples]
+    torch.testing.assert_close(together, torch.stack(alone), atol=1e-4, rtol=0)
     rows = [replace(row, feedback="Good.", references=(f"The {row.question_id} has a reason",)) for row in many()]
     made = [
         *borrowed(rows, 0.9, 0),

@@ -128,6 +128,27 @@ def test_merged_weights_mark_as_the_adapter_did(tiny: Tiny, loaded: Loaded, tmp_
     assert about["adapter_sha256"] in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_an_adapter_of_half_precision_is_asked_in_the_numbers_it_is_written_in(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def halved(*given: Any) -> Loaded:
+        found = load_adapter(*given)
+        found.model.bfloat16()
+        return found
+
+    asked_in: list[str] = []
+
+    def noted(model: Any, *given: Any) -> Any:
+        asked_in.append(str(model.dtype))
+        return asked_scores(model, *given)
+
+    monkeypatch.setattr(exporting, "load_adapter", halved)
+    monkeypatch.setattr(exporting, "asked_scores", noted)
+    check = Check(data=tiny.data, n_rows=4)
+    assert "merged" == export(tiny.folder, "merged", tmp_path / "out", tiny.models_dir, check=check)["to"]
+    assert asked_in == ["torch.float32", "torch.float32"]
+
+
 def test_a_merge_that_flips_labels_is_not_written(
     tiny: Tiny, loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,15 +174,28 @@ def test_a_merge_that_flips_labels_is_not_written(
 # ---- the embedded engine
 
 
-def test_the_embedded_engine_marks_as_the_adapter_did(tiny: Tiny, tmp_path: Path) -> None:
-    """On a base with plain rotary embeddings, as SmolLM2 has them."""
-    shutil.copytree(tiny.base, tmp_path / "plain")
+def plain(tiny: Tiny, at: Path) -> Path:
+    """The adapter on a base with plain rotary embeddings, as SmolLM2 has them."""
+    shutil.copytree(tiny.base, at / "plain")
     config = json.loads((tiny.base / "config.json").read_text())
     config["rope_parameters"] = {"rope_type": "default", "rope_theta": 100000.0}
-    (tmp_path / "plain" / "config.json").write_text(json.dumps(config))
-    folder = changed(tiny, tmp_path / "mine")
+    (at / "plain" / "config.json").write_text(json.dumps(config))
+    folder = changed(tiny, at / "mine")
     recipe = (folder / "recipe.yaml").read_text()
-    (folder / "recipe.yaml").write_text(recipe.replace(str(tiny.base), str(tmp_path / "plain")))
+    (folder / "recipe.yaml").write_text(recipe.replace(str(tiny.base), str(at / "plain")))
+    return folder
+
+
+def test_eleven_marks_are_asked_of_the_embedded_engine_beside_three_verdicts(tiny: Tiny, tmp_path: Path) -> None:
+    folder = plain(tiny, tmp_path)
+    load_recipe(folder / "recipe.yaml").changed(tasks="verdict,marks").save(folder / "recipe.yaml")
+    check = Check(n_rows=6, most_flips=1.0)
+    about = export(folder, "ctranslate2", tmp_path / "out", tiny.models_dir, check=check)
+    assert about["rows"] == 6 and about["check"]["float32"]["probability_difference"]["largest"] < 1e-3
+
+
+def test_the_embedded_engine_marks_as_the_adapter_did(tiny: Tiny, tmp_path: Path) -> None:
+    folder = plain(tiny, tmp_path)
     loaded = load_adapter(folder, tiny.models_dir, "cpu")
     about = export(folder, "ctranslate2", tmp_path / "out", tiny.models_dir, check=Check(data=tiny.data))
     assert about["check"].keys() == {"float32", "int8"} and about["check"]["float32"]["same_label"] == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,22 @@ from typer.testing import CliRunner
 pytest.importorskip("mlflow", reason="MLflow comes with the extra `finetune`")
 
 from finetune.cli import app
+from finetune.config import Recipe
 from finetune.gate import GATE, GateError, Outcome, decide, load_gate
-from finetune.predictions import Prediction, PredictionsError, write_predictions
+from finetune.predictions import Prediction, PredictionsError, read_predictions, write_predictions
 from finetune.promotion import (
     PromotionError,
     challenge,
     champion,
     champions,
+    evidence,
     history,
     promote,
     rollback,
     weigh,
 )
 from finetune.registry import RegistryError, folder_of, resolve
-from finetune.tracking import client_of
+from finetune.tracking import ADAPTER, Tracked, client_of
 from tests.made_predictions import made
 from tests.mlflow_store import settings_with_store
 from workbench.engines.base import EngineError
@@ -45,7 +47,7 @@ def weak(version: str = "hybrid-1") -> list[Prediction]:
 
 def strong(version: str, seed: int = 5, share: float = 0.95) -> list[Prediction]:
     rows = made("adapter", lambda k, r: r.uniform() < share, seed=seed, version=version)
-    return [replace(row, confidence=share) for row in rows]
+    return [replace(row, confidence=share, slices={**row.slices, "question": "unseen"}) for row in rows]
 
 
 def failed(outcome: Outcome) -> list[str]:
@@ -125,7 +127,7 @@ def test_answers_to_questions_it_was_trained_on_count_for_nothing() -> None:
     )
     outcome = decide(lenient, cheat, base, GOOD)
     assert "held_out.interval_above" in failed(outcome)
-    with pytest.raises(GateError, match="all 240 answers are to questions"):
+    with pytest.raises(GateError, match="all 240 answers are to questions.*without --limit.*--split test-uq"):
         decide(lenient, changed(cheat, lambda k, p: replace(p, slices={"question": "seen"})), base, GOOD)
 
 
@@ -174,6 +176,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "second": adapter(at / "second", b"two", 0.97, seed=6),
         "worse": adapter(at / "worse", b"three", 0.5),
         "hybrid": at / "hybrid.jsonl",
+        "reigning": at / "second" / "evaluation" / "predictions.jsonl",
     }
 
 
@@ -213,6 +216,42 @@ def test_marks_made_with_other_weights_prove_nothing(
     (folder / "adapter_model.safetensors").write_bytes(b"retrained since")
     with pytest.raises(PromotionError, match="not of these weights"):
         weigh(folder, load_gate(), settings, folders["hybrid"])
+
+
+def test_marks_that_do_not_tell_seen_questions_from_unseen_ones_are_not_weighed(
+    settings: Settings, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = adapter(tmp_path / "untold", b"five")
+    path = folder / "evaluation" / "predictions.jsonl"
+    write_predictions(changed(read_predictions(path), lambda k, p: replace(p, slices={"medium": "typed"})), path)
+    with pytest.raises(PromotionError, match="does not tell questions .*--trained-on ROWS --predictions"):
+        weigh(folder, load_gate(), settings, folders["hybrid"])
+
+
+def asked_for(folder: Path, tasks: str, measured: str, attacked: Sequence[str]) -> Path:
+    """An adapter that was measured and attacked by these kinds of its judges."""
+    made_ = adapter(folder, tasks.encode())
+    Recipe().changed(tasks=tasks).save(made_ / "recipe.yaml")
+    path = made_ / "evaluation" / "predictions.jsonl"
+    version = f"{folder.name}@{hashlib.sha256(tasks.encode()).hexdigest()[:8]}"
+    named = changed(read_predictions(path), lambda k, p: replace(p, version=f"{measured} ({version})"))
+    write_predictions(named, path)
+    report = [{"judge": f"{one} ({version})", **GOOD, "n": 1000 + n} for n, one in enumerate(attacked)]
+    (made_ / "evaluation" / "attacks.json").write_text(json.dumps({"judges": report}))
+    return made_
+
+
+def test_what_is_weighed_is_the_task_that_will_mark(
+    settings: Settings, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    both = "verdict,key_point"
+    with pytest.raises(PromotionError, match="holds marks by verdict, and in service the adapter marks by key_point"):
+        weigh(asked_for(tmp_path / "a", both, "verdict-1", ["llm-1"]), load_gate(), settings, folders["hybrid"])
+    with pytest.raises(PromotionError, match="attacks on verdict-1 .* that was asked for key_point"):
+        weigh(asked_for(tmp_path / "b", both, "llm-1", ["verdict-1"]), load_gate(), settings, folders["hybrid"])
+    whole = asked_for(tmp_path / "c", both, "viva-examiner-7 (llm-1", ["verdict-1", "llm-1"])
+    assert evidence(whole).attacks["n"] == 1001
+    assert weigh(whole, load_gate(), settings, folders["hybrid"]).passed
 
 
 def test_a_refused_adapter_is_told_by_which_line_and_stays_unregistered(
@@ -258,8 +297,24 @@ def test_with_a_champion_another_judges_marks_are_no_yardstick(settings: Setting
         weigh(folders["worse"], load_gate(), settings, folders["hybrid"])
 
 
-def test_rollback_brings_the_champion_before_it_back_and_says_so(settings: Settings) -> None:
+def test_a_run_that_is_resumed_leaves_what_is_registered_alone(settings: Settings, tmp_path: Path) -> None:
+    run_id = str(client_of(settings).get_model_version("viva-examiner", "2").run_id)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"trained further")
+    Tracked(client_of(settings), run_id).folder(tmp_path, ADAPTER)
+    assert (resolve("models:/viva-examiner/2", settings).folder / "adapter_model.safetensors").read_bytes() == b"two"
+    assert (folder_of(run_id, settings) / "adapter_model.safetensors").read_bytes() == b"trained further"
+
+
+def test_without_the_champions_files_its_marks_are_named_or_it_goes(
+    settings: Settings, folders: dict[str, Path]
+) -> None:
+    weights = resolve("models:/viva-examiner@champion", settings).folder / "adapter_model.safetensors"
+    weights.rename(weights.with_suffix(".gone"))
+    with pytest.raises(PromotionError, match="cannot be had from .* or go back with `viva-finetune rollback`"):
+        weigh(folders["worse"], load_gate(), settings)
+    assert not weigh(folders["worse"], load_gate(), settings, folders["reigning"]).passed
     going, coming = rollback(settings)
+    weights.with_suffix(".gone").rename(weights)
     assert (going.version, coming.version) == ("2", "1")
     assert resolve("models:/viva-examiner@champion", settings).version == "1" and champions(settings) == ["1"]
     assert history(settings)[1]["rolled_back_at"]

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from finetune.adapter_judge import adapter_judge, load_adapter, verdict_grader
+from finetune.adapter_judge import AdapterError, adapter_judge, load_adapter, verdict_grader
 from finetune.adapter_scores import AdapterScores
 from finetune.config import load_recipe
+from finetune.export import export
 from finetune.hybrid_grader import HybridGrader
 from finetune.members import members_for
 from finetune.pair_features import Pair
@@ -86,6 +87,15 @@ def test_the_trained_head_is_kept_and_judged_by(adapters: tuple[list[Path], Path
     pair = Pair(marked.question.stem, (marked.question.model_answer,), marked.text)
     chances = verdict_grader(folders[1], SETTINGS).probabilities([pair])[0]
     assert mark.confidence == pytest.approx(chances.max(), abs=1e-3)
+
+
+@pytest.mark.weights
+def test_a_head_that_no_other_program_has_is_not_exported(adapters: tuple[list[Path], Path], tmp_path: Path) -> None:
+    folder = adapters[0][0]
+    for to in ("merged", "ctranslate2", "vllm"):
+        with pytest.raises(AdapterError, match="head that compares sides") as refused:
+            export(folder, to, tmp_path / "out", SETTINGS.models_dir)  # type: ignore[arg-type]
+        assert "--to" not in str(refused.value) and not any(tmp_path.iterdir())
 
 
 @pytest.mark.weights

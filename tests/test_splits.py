@@ -13,7 +13,7 @@ from finetune.answers import exemplars
 from finetune.corpora import CorpusError, question_key
 from finetune.own_rows import read_own
 from finetune.prepare import Gathered, gather, prepare, read_prepared, set_aside, write
-from finetune.splits import crossings, near_duplicates, split_by_question
+from finetune.splits import Crossing, crossings, near_duplicates, split_by_question
 from tests.small_corpus import TOPICS, many, record, row, write_corpus
 
 # ---- the split
@@ -43,6 +43,23 @@ def test_the_parts_of_a_seed_hold_out_every_question_once() -> None:
     assert len(set(held)) == len(held) / 3 == len({question_key(r) for r in rows})
     with pytest.raises(ValueError, match="5 parts of 0.2 each, counted from 0; got part 5"):
         split_by_question(rows, 0.2, 3, part=5)
+
+
+def test_one_id_keeps_every_wording_of_a_question_on_one_side() -> None:
+    rows = many()
+    reworded = [
+        replace(row, id=f"{row.id}:again", question=f"Say what a {row.question_id} is for.", references=("To pull.",),
+                answer=f"{row.answer} {n} more of {row.label} words than before{n} here{n} there{n}")
+        for n, row in enumerate(rows)
+    ]  # fmt: skip
+    for seed in range(5):
+        split = split_by_question([*rows, *reworded], 0.3, seed)
+        assert len(split.train) + len(split.validation) == 60 and len(split.validation) == 18
+        assert not {row.question_id for row in split.train} & {row.question_id for row in split.validation}
+    assert crossings(rows[:1], reworded[:1])[0] == Crossing("question", rows[0].id, reworded[0].id)
+    assert {left.reason for left in split_by_question(rows, 0.3, 0, reworded[:3]).rejected} == {
+        f"its question stands in a test split ({reworded[2].id})"
+    }
 
 
 def test_an_answer_given_again_with_a_slip_to_a_validation_question_is_not_trained_on() -> None:
@@ -151,6 +168,29 @@ def test_a_row_that_does_not_fit_is_listed_with_its_line_and_the_others_are_read
     records, unfit = read_own(path, {})
     assert len(records) == 2
     assert [u.where for u in unfit] == ["mine.jsonl:2"] and reason in unfit[0].reason
+
+
+def test_separators_inside_an_answer_end_no_row_of_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    said = "so\x0bit\x0cis\x85as\u2028told"
+    path.write_text(f'question,answer,reference,label\nWhy?,{said},So.,correct\nWhy?,"a\nb",So.,partial\n', "utf-8")
+    records, unfit = read_own(path, {})
+    assert not unfit and [r.answer for r in records] == [said, "a\nb"]
+    assert [r.id for r in records] == ["own:mine:2", "own:mine:4"]
+    path.write_text('question,answer,reference,label\nWhy?,"' + "so " * 50_000, "utf-8")
+    with pytest.raises(CorpusError, match="mine.csv from line 2 on: field larger.*is a quote never closed"):
+        read_own(path, {})
+
+
+def test_a_nought_is_a_value_and_null_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    one = {"question": "How many?", "answer": 0, "reference": 0, "points": 10, "question_id": 0, "candidate": 0}
+    path.write_text(f"{json.dumps(one)}\n{json.dumps(one | {'question_id': None, 'candidate': None})}\n", "utf-8")
+    (first, second), unfit = read_own(path, {})
+    assert not unfit and (first.answer, first.references, first.question_id, first.candidate) == (
+        "0", ("0",), "own:0", "0",
+    )  # fmt: skip
+    assert second.question_id != "own:0" and second.candidate == ""
 
 
 def test_columns_and_kinds_of_file_that_are_not_there_are_refused(tmp_path: Path) -> None:

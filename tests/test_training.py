@@ -21,14 +21,16 @@ from typer.testing import CliRunner
 from finetune import adapter_folder, bases
 from finetune import train as training
 from finetune.adapter_judge import AdapterError, adapter_judge, load_adapter
+from finetune.asked_rows import rows_to_ask
 from finetune.checkpoints import CheckpointError, checkpoints
 from finetune.cli import app
+from finetune.commands.train import as_dry_run
 from finetune.config import Recipe, RecipeError, load_recipe
 from finetune.metrics import macro_f1
 from finetune.prepare import Gathered, prepare, read_prepared, write
 from finetune.references import as_marked
 from finetune.train import Interrupted, TrainingError, learning_rate, memory_advice, train
-from finetune.watching import Lines, Run
+from finetune.watching import Bar, Lines, Run
 from tests.small_corpus import many
 from workbench.exam.grading import verdict_of
 from workbench.settings import Settings
@@ -217,6 +219,11 @@ def test_feedback_is_learnt_and_written_beside_the_examiners(tmp_path: Path) -> 
     recipe = load_recipe("smoke").changed(tasks="feedback", patience=2, eval_every=10, max_steps=50)
     metrics = train(recipe, tmp_path / "rows", tmp_path / "run", MODELS)
     assert metrics["validation"]["loss"] < 0.7 * metrics["base_validation"]["loss"]
+    assert metrics["validation"].keys() == {"step", "loss"}
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert f"| this adapter | {metrics['validation']['loss']:.3f} |" in card and "macro-F1" not in card
+    with pytest.raises(RecipeError, match="only writes feedback and has no labels .*`viva-finetune feedback`"):
+        rows_to_ask(recipe, 10)
     with pytest.raises(AdapterError, match="viva-finetune feedback"):
         adapter_judge(tmp_path / "run", SETTINGS)
     texts, out = tmp_path / "texts.jsonl", tmp_path / "report.json"
@@ -227,6 +234,22 @@ def test_feedback_is_learnt_and_written_beside_the_examiners(tmp_path: Path) -> 
     assert len(lines) == 4 and all(line["examiner"].startswith("That was ") for line in lines)
     report = json.loads(out.read_text())
     assert report["adapter"]["chrf"] > report["base"]["chrf"] and report["adapter"]["words"]["written"] < 20
+
+
+def test_what_is_only_written_is_told_by_its_loss(tmp_path: Path) -> None:
+    found = Gathered([replace(row, feedback=f"That was {row.label}.") for row in many()])
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    arguments = ["train", "--recipe", "smoke", "--tasks", "feedback", "--dry-run", "--data", str(tmp_path / "rows")]
+    done = RUNNER.invoke(app, [*arguments, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 0, done.output
+    assert "step 1 of 2, validation: loss " in done.output and "loss on validation: " in done.output
+    assert "macro-F1" not in done.output
+    bar = Bar()
+    bar.on_start(Run(Recipe(base="tiny-llama"), tmp_path, {}, n_steps=2, first_step=0, base=""))
+    for loss in (2.5, 1.5, 2.0):
+        bar.on_eval(1, {"loss": loss})
+    bar.on_end("finished", tmp_path)
+    assert bar._said().endswith("lowest on validation 1.500")
 
 
 def test_feedback_of_an_adapter_that_marks_is_refused(
@@ -246,8 +269,10 @@ def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tm
         ["train", "--recipe", "gpu-8b", "--dry-run", "--quiet", "--data", str(data), "--out", str(tmp_path / "dry")],
     )
     assert done.exit_code == 0, done.output
-    assert "2 steps" in done.output
-    recipe = load_recipe(tmp_path / "dry" / "recipe.yaml")
+    assert "2 steps" in done.output and "left alone" in done.output
+    assert not (tmp_path / "dry").exists(), "else the run that is meant would find it taken"
+    recipe = as_dry_run(load_recipe("gpu-8b"))
+    train(recipe, data, tmp_path / "dry", MODELS)
     assert (recipe.base, recipe.rank, recipe.dtype, recipe.gradient_checkpointing) == (
         "tiny-llama",
         32,
@@ -260,6 +285,11 @@ def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tm
 
 
 # ---- what is refused
+
+
+def test_a_dry_run_goes_on_with_nothing(data: Path, tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["train", "--dry-run", "--resume", "--data", str(data), "--out", str(tmp_path)])
+    assert done.exit_code == 2 and "leave --resume out" in done.output
 
 
 def test_a_run_is_neither_overwritten_nor_resumed_as_another(

@@ -60,17 +60,19 @@ def grow(
     return {"search": {"tries": tries, "seed": seed, "frames": frames, "questions": n_questions, "kept": len(kept)}}
 
 
-def replay(names: Sequence[str], settings: Settings, found: Path) -> list[dict[str, Any]]:
-    """Figures of `finetune.evaluate.resist` for each judge on the attacks of a file."""
+def replay(names: Sequence[str], settings: Settings, found: Path, limit: int | None = None) -> list[dict[str, Any]]:
+    """Figures of `finetune.evaluate.resist` for each judge on the attacks of a file, or on `limit` chosen by hash."""
     from rich.progress import track
 
     from finetune.attack_search import load
+    from finetune.choosing import chosen_by_hash
     from finetune.evaluate import resist
     from workbench.exam.bank import load_banks
     from workbench.judging.registry import make_judge
 
     known = {q.id: (s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()}
-    tried = [(row.kind, *known[row.question_id], row.answer) for row in load(found)]
+    rows = chosen_by_hash(load(found), limit, lambda row: f"{row.kind} {row.question_id} {row.answer}")
+    tried = [(row.kind, *known[row.question_id], row.answer) for row in rows]
     return [resist(make_judge(name, settings), track(tried, description=name, transient=True)) for name in names]
 
 

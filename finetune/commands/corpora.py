@@ -77,6 +77,7 @@ def evaluate_on(
     limit: int | None,
     predictions: Path | None = None,
     plot: Path | None = None,
+    trained_on: Path | None = None,
 ) -> dict[str, Any]:
     """Marks a split with every judge and returns the report.
 
@@ -88,6 +89,7 @@ def evaluate_on(
         limit: Only so many answers, chosen by hash.
         predictions: File the marks of the one judge go to.
         plot: Picture of how sure and how right it is.
+        trained_on: Training data, to tell questions seen from unseen ones; None goes by the split.
     """
     from rich.console import Console
     from rich.progress import track
@@ -97,12 +99,13 @@ def evaluate_on(
     from finetune.commands.evaluate import keep
     from finetune.corpora import card, data_directory, load
     from finetune.evaluate import figures
-    from finetune.predictions import predict
+    from finetune.predictions import predict, stems_of
     from finetune.references import as_marked
     from workbench.settings import get_settings
 
     settings = get_settings()
     try:
+        stems = stems_of(trained_on) if trained_on else None
         directory = data_directory(settings, data)
         loaded = load(corpus, split, directory)
         made = {name: _judge(name, corpus, directory, settings) for name in judges}
@@ -119,7 +122,8 @@ def evaluate_on(
                 judge,
                 track(rows, description=name, transient=True),
                 asked_as=name,
-                seen="unseen" if split == "test-uq" else "seen",
+                trained_on=stems,
+                seen=None if trained_on else "unseen" if split == "test-uq" else "seen",
             )
         )
         keep(marks, predictions, plot)

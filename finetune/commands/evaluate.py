@@ -35,7 +35,7 @@ def evaluate_banks(
         limit: Only so many answers, chosen by hash.
         predictions: File the marks of the one judge go to.
         plot: Picture of how sure and how right it is.
-        trained_on: Training data, to tell questions seen from unseen ones.
+        trained_on: Training data, to tell questions seen from unseen ones; None takes what an adapter says it met.
     """
     from rich.console import Console
     from rich.progress import track
@@ -45,6 +45,7 @@ def evaluate_banks(
     from finetune.choosing import chosen_by_hash
     from finetune.evaluate import figures
     from finetune.predictions import PredictionsError, predict, stems_of
+    from finetune.registry import questions_learnt
     from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
 
@@ -54,6 +55,7 @@ def evaluate_banks(
     try:
         stems = stems_of(trained_on) if trained_on else None
         made = {name: make_judge(name, settings) for name in judges}
+        learnt = {name: stems if trained_on else questions_learnt(name, settings) for name in judges}
     except (PredictionsError, ValueError, EngineError) as error:
         raise typer.BadParameter(str(error)) from None
     results: list[dict[str, Any]] = []
@@ -62,7 +64,7 @@ def evaluate_banks(
     )
     for name, judge in made.items():
         asked = track(rows, description=name, transient=True)
-        marks = list(predict(judge, asked, asked_as=name, trained_on=stems))
+        marks = list(predict(judge, asked, asked_as=name, trained_on=learnt[name]))
         keep(marks, predictions, plot)
         result = {"judge": judge.name, **figures(marks)}
         results.append(result)
@@ -76,7 +78,13 @@ def evaluate_banks(
 
 
 def predict_heard(
-    name: str, half: Half, hearings: Path | None, predictions: Path | None, plot: Path | None, trained_on: Path | None
+    name: str,
+    half: Half,
+    hearings: Path | None,
+    limit: int | None,
+    predictions: Path | None,
+    plot: Path | None,
+    trained_on: Path | None,
 ) -> None:
     """Marks answers typed and heard and keeps the marks in one file, cut by the slice `medium`.
 
@@ -84,14 +92,16 @@ def predict_heard(
         name: The judge.
         half: Which exemplars.
         hearings: What was heard of them; None is what comes with the repository.
+        limit: Only so many answers, chosen by hash.
         predictions: File the marks go to.
         plot: Picture of how sure and how right it is.
-        trained_on: Training data, to tell questions seen from unseen ones.
+        trained_on: Training data, to tell questions seen from unseen ones; None takes what an adapter says it met.
     """
     from rich.progress import track
 
     from finetune.heard import HEARD, pairs
     from finetune.predictions import predict, stems_of
+    from finetune.registry import questions_learnt
     from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
 
@@ -100,16 +110,16 @@ def predict_heard(
     if not path.is_file():
         raise typer.BadParameter(f"there is no {path}; `viva-finetune hear` makes one")
     try:
-        rows = pairs(path, half, settings.banks_dir)
-        stems = stems_of(trained_on) if trained_on else None
+        rows = pairs(path, half, settings.banks_dir, limit)
         judge = make_judge(name, settings)
+        learnt = stems_of(trained_on) if trained_on else questions_learnt(name, settings)
     except (ValueError, EngineError) as error:
         raise typer.BadParameter(str(error)) from None
     heard = [(replace(row.typed, text=row.hearing.text), row.hearing.confidence) for row in rows]
     typed = track([row.typed for row in rows], description=f"{name}, typed", transient=True)
-    marks = list(predict(judge, typed, asked_as=name, trained_on=stems))
+    marks = list(predict(judge, typed, asked_as=name, trained_on=learnt))
     asked = track(heard, description=f"{name}, heard", transient=True)
-    keep([*marks, *predict(judge, asked, asked_as=name, trained_on=stems, medium="heard")], predictions, plot)
+    keep([*marks, *predict(judge, asked, asked_as=name, trained_on=learnt, medium="heard")], predictions, plot)
 
 
 def keep(marks: Sequence[Prediction], predictions: Path | None, plot: Path | None) -> None:

@@ -68,7 +68,10 @@ def hear(
 
 
 def evaluate_heard(
-    judges: list[str], half: Literal["tuning", "held-out", "all"], hearings: Path | None
+    judges: list[str],
+    half: Literal["tuning", "held-out", "all"],
+    hearings: Path | None,
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """Marks answers typed and heard, shows what hearing costs each judge, and returns the report.
 
@@ -76,6 +79,7 @@ def evaluate_heard(
         judges: Their names.
         half: Which exemplars.
         hearings: What was heard of them; None is what comes with the repository, of the held-out half.
+        limit: Only so many answers, chosen by hash.
     """
     from rich.console import Console
     from rich.progress import track
@@ -87,7 +91,7 @@ def evaluate_heard(
 
     settings = get_settings()
     try:
-        rows = pairs(hearings or HEARD, half, settings.banks_dir)
+        rows = pairs(hearings or HEARD, half, settings.banks_dir, limit)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     except FileNotFoundError:
@@ -112,7 +116,7 @@ def evaluate_heard(
             f"{result['moderation']['heard']['doubtful_rate']:.2f}",
         )
     Console().print(table)
-    return {"on": "heard", "half": half, "judges": results}
+    return {"on": "heard", "half": half, "limit": limit, "judges": results}
 
 
 def confusions(

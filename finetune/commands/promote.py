@@ -27,6 +27,7 @@ def promote(
     from rich.table import Table
 
     from finetune import promotion
+    from finetune.config import RecipeError
     from finetune.gate import GateError, load_gate
     from finetune.predictions import PredictionsError
     from finetune.registry import CHALLENGER, CHAMPION, MODEL, RegistryError, folder_of
@@ -51,7 +52,7 @@ def promote(
     except promotion.PromotionError as error:
         typer.echo(f"viva-finetune: {error}", err=True)
         raise typer.Exit(1) from None
-    except (GateError, PredictionsError, RegistryError, TrackingError) as error:
+    except (GateError, PredictionsError, RecipeError, RegistryError, TrackingError) as error:
         raise typer.BadParameter(str(error)) from None
     typer.echo(f"{made.name} is models:/{MODEL}@{CHAMPION}; set VIVA_JUDGE to that and restart `viva serve`")
 

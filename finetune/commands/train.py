@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
@@ -23,6 +25,8 @@ DRY_STEPS = 2
 def _train(
     recipe: str, data: Path, out: Path, resume: bool, dry_run: bool, quiet: bool, track: bool, **changed: Any
 ) -> None:
+    if dry_run and resume:
+        raise typer.BadParameter("--dry-run trains nothing to go on with; leave --resume out")
     chosen = _recipe(recipe, out, resume, changed)
     watchers: list[Watcher] = []
     if dry_run:
@@ -46,7 +50,9 @@ def _train(
         except TrackingError as error:
             raise typer.BadParameter(f"{error}; or train with --no-track") from None
     try:
-        metrics = train(chosen, data, out, get_settings().models_dir, resume=resume, watchers=watchers)
+        with tempfile.TemporaryDirectory() if dry_run else nullcontext() as aside:
+            place = Path(aside) / out.name if aside else out
+            metrics = train(chosen, data, place, get_settings().models_dir, resume=resume, watchers=watchers)
     except (RecipeError, CheckpointError) as error:
         raise typer.BadParameter(str(error)) from None
     except TrainingError as error:
@@ -56,11 +62,12 @@ def _train(
         typer.echo(f"viva-finetune: {error}", err=True)
         raise typer.Exit(130) from None
     before, after = metrics["base_validation"], metrics["validation"]
+    figure, name = ("macro_f1", "macro-F1") if chosen.marks_by else ("loss", "loss")
     typer.echo(
-        f"macro-F1 on validation: {before['macro_f1']:.3f} without adapter, {after['macro_f1']:.3f} with that of step "
+        f"{name} on validation: {before[figure]:.3f} without adapter, {after[figure]:.3f} with that of step "
         f"{metrics['best_step']}; {metrics['steps']} steps in {metrics['seconds']:.0f} s"
     )
-    typer.echo(f"wrote {out}")
+    typer.echo(f"tried, and {out} left alone" if dry_run else f"wrote {out}")
 
 
 def as_dry_run(recipe: Recipe) -> Recipe:
@@ -89,7 +96,12 @@ def _options() -> list[inspect.Parameter]:
         ("data", Path, typer.Option("--data", help="Folder that `prepare` wrote."), inspect.Parameter.empty),
         ("out", Path, typer.Option("--out", help="Folder the adapter goes to."), inspect.Parameter.empty),
         ("resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in --out."), False),
-        ("dry_run", bool, typer.Option("--dry-run", help="Two steps of a tiny random model on a CPU."), False),
+        (
+            "dry_run",
+            bool,
+            typer.Option("--dry-run", help="Two steps of a tiny random model on a CPU; --out is left alone."),
+            False,
+        ),
         ("quiet", bool, typer.Option("--quiet", help="No progress bar, nor its lines in a log."), False),
         ("track", bool, typer.Option("--track/--no-track", help="Keep the run in MLflow."), True),
     ]
