@@ -109,6 +109,18 @@ async def test_who_only_types_has_a_clock_and_a_recording(settings: Settings) ->
         assert candidate.conversation.listener.ear.n_samples / HZ >= reply.end_s - 0.3
 
 
+async def test_nothing_is_recorded_once_a_viva_is_over(settings: Settings) -> None:
+    async with viva(settings.model_copy(update={"record_audio": True})) as candidate:
+        await stop_the_viva(candidate)
+        await candidate.until(lambda: bool(candidate.of("viva.report")))
+        assert candidate.microphone is not None
+        candidate.microphone.cancel()
+        n_samples = candidate.conversation.listener.ear.n_samples
+        candidate.conversation._sound_at -= 60
+        await asyncio.sleep(0.5)
+        assert candidate.conversation.listener.ear.n_samples == n_samples
+
+
 async def test_times_go_on_after_a_return_where_nothing_was_recorded(settings: Settings) -> None:
     services = make_services(settings, Vocabulary())
     async with viva(settings, READY.model_copy(update={"record": False}), services=services) as candidate:

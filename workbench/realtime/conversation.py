@@ -596,6 +596,8 @@ class Conversation:
 
     def _hear_nothing(self) -> None:
         """Counts silence where no sound comes, as of a candidate who types: it is the clock of turns and recording."""
+        if self.floor == "closed":
+            return  # the recording is whole, and played by then
         waited_s = self.clock() - self._sound_at
         if waited_s < (LINE_SILENT_S if self._has_sound else NO_MICROPHONE_S) or self.listener.turn_start is not None:
             return
