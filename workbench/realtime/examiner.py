@@ -209,7 +209,7 @@ class Examiner:
 
     async def _go_to_the_question(self) -> None:
         """Leaves out what comes before a question that is still to be shown: nobody can leave that one unseen."""
-        cards = self._cards
+        cards, self._cards = self._cards, []  # shown with the question's sound, not with the end of this one
         await self.stop_speaking(reason="client_cancelled")
         lines, self._unheard = self._unheard, ()
         self._cards = cards
