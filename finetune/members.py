@@ -39,12 +39,10 @@ class Member:
     Attributes:
         see: What of the views it is given.
         make: A new, unfitted model.
-        hears: Whether it sees what adapters say.
     """
 
     see: Callable[[Views], Any]
     make: Callable[[], Any]
-    hears: bool = False
 
 
 def members_for(encoders: Sequence[str], *, adapted: bool = False) -> dict[str, Member]:
@@ -62,11 +60,9 @@ def members_for(encoders: Sequence[str], *, adapted: bool = False) -> dict[str, 
     }
     if adapted:
         members["adapters"] = Member(
-            lambda views: views.told, lambda: make_pipeline(StandardScaler(), _regression(1.0)), hears=True
+            lambda views: views.told, lambda: make_pipeline(StandardScaler(), _regression(1.0))
         )
-        members["boosting, adapters"] = Member(
-            lambda views: np.hstack([views.measures, views.told]), _boosting, hears=True
-        )
+        members["boosting, adapters"] = Member(lambda views: np.hstack([views.measures, views.told]), _boosting)
     return members
 
 

@@ -160,9 +160,26 @@ def test_one_adapter_is_weighed_by_the_questions_it_was_held_from() -> None:
     hybrid.fit(pairs, labels, groups)
     assert [names[int(k)] for k in hybrid.probabilities(pairs).argmax(axis=1)] == labels
     assert hybrid.validated["questions"] == {"weighed_on": 6, "of": 10} and hybrid.validated["n"] < len(pairs)
-    few = HybridGrader("x", ("minilm",), vectors, [Path("a")], Knowing(right, questions[:5]))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="held from 5 of 10 questions, at least 6 .* --part 0"):
+    members = hybrid.validated["members"]
+    assert set(members) - set(members_for(("minilm",))) == {"these together", "adapters"} and members["adapters"] == 1.0
+    few = HybridGrader("x", ("minilm",), vectors, [Path("a")], Knowing(right, questions[:6]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="held from 4 of 10 questions, at least 5 .* --part 0"):
         few.fit(pairs, labels, groups)
+
+
+def test_what_words_say_is_learnt_on_all_questions_though_an_adapter_was_held_from_few() -> None:
+    pairs, labels, groups = made_up(10, 3)
+    names = ("correct", "partial", "incorrect")
+    questions = list(dict.fromkeys(pair.question for pair in pairs))
+    plain = HybridGrader("x", ("minilm",), {"minilm": Vectors(embed)})
+    plain.fit(pairs, labels, groups)
+    silent = Knowing(
+        {pair.answer + pair.question: 0 for pair in pairs}, questions[:4]
+    )  # says correct, whatever is asked
+    beside = HybridGrader("x", ("minilm",), {"minilm": Vectors(embed)}, [Path("a")], silent)  # type: ignore[arg-type]
+    beside.fit(pairs, labels, groups)
+    said = [[names[int(k)] for k in one.probabilities(pairs).argmax(axis=1)] for one in (plain, beside)]
+    assert said[0] == said[1] == labels
 
 
 def test_a_hybrid_kept_before_there_were_adapters_still_judges() -> None:
