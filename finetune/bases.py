@@ -182,6 +182,10 @@ def with_adapter(model: Any, recipe: Recipe) -> Any:
 
 def load_adapted(base: Base, tokenizer: Any, recipe: Recipe, folder: Path, device: torch.device) -> Any:
     """The base with the adapter that lies in a folder, or the model whose every weight was trained, to be used."""
+    if recipe.method == "full" and recipe.pooling == "sides":
+        compared = load_model(base, tokenizer, recipe, device)
+        compared.load_trained(folder)
+        return compared
     if recipe.method == "full":
         return load_model(Base(base.name, base.kind, str(folder), base.about), tokenizer, recipe, device)
     model = load_model(base, tokenizer, recipe, device)

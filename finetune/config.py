@@ -339,8 +339,9 @@ def _clashes(recipe: Recipe) -> list[str]:
             "pooling=sides clashes with kind=causal: a causal model has no head",
         ),
         (
-            r.pooling == "sides" and r.method == "full",
-            "pooling=sides clashes with method=full: the head is kept beside an adapter only; set pooling: first",
+            r.pooling == "sides" and r.gradient_checkpointing,
+            "pooling=sides clashes with gradient_checkpointing=true: the comparing head has none; lower batch_rows and "
+            "raise accumulate to save memory",
         ),
         (
             r.together > r.batch_rows,

@@ -8,10 +8,14 @@ compares from the first step on (Reimers and Gurevych 2019, arXiv:1908.10084; th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
+
+from finetune.adapter_folder import ALL_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,14 @@ class SidesClassifier(nn.Module):
         self._separator_id = separator_id
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(4 * self.config.hidden_size, n_outcomes)
+
+    def save_pretrained(self, folder: str) -> None:
+        """Writes every weight, the encoder's and the head's: for no adapter but all of it was trained."""
+        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, Path(folder) / ALL_WEIGHTS)
+
+    def load_trained(self, folder: Path) -> None:
+        """Takes the weights that `save_pretrained` wrote."""
+        self.load_state_dict(load_file(folder / ALL_WEIGHTS))
 
     def forward(
         self,

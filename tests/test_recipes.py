@@ -52,6 +52,7 @@ def test_every_field_of_a_recipe_is_an_option_that_says_what_it_means() -> None:
         ({"patience": 3, "eval_every": 0}, ("patience=3", "eval_every=0")),
         ({"with_question": False}, ("with_question=false", "kind=causal")),
         ({"method": "full"}, ("method=full", "for_vllm=true")),
+        ({"pooling": "sides", "gradient_checkpointing": True}, ("pooling=sides", "gradient_checkpointing=true")),
         ({"method": "full", "for_vllm": False, "dtype": "bfloat16"}, ("method=full", "dtype=bfloat16")),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from finetune import bases
 from finetune.adapter_judge import AdapterError, adapter_judge, load_adapter, verdict_grader
 from finetune.adapter_scores import AdapterScores
 from finetune.config import load_recipe
@@ -59,6 +60,20 @@ def test_a_side_is_its_own_words_without_marks_and_padding(row: list[int]) -> No
     assert right.nonzero().flatten().tolist() == [2, 3] and said.nonzero().flatten().tolist() == [4, 5]
     assert torch.equal(apart, (right - said).abs()) and not product.any()
     assert float(right.norm()) == pytest.approx(4.0)  # the root of the 16 dimensions
+
+
+def test_every_weight_is_kept_where_all_of_it_was_trained(tmp_path: Path) -> None:
+    recipe = load_recipe("cpu-encoder").changed(base="tiny-encoder", method="full", device="cpu")
+    base = bases.find_base("tiny-encoder", "encoder", SETTINGS.models_dir)
+    tokenizer = bases.load_tokenizer(base, SETTINGS.models_dir)
+    trained = bases.load_model(base, tokenizer, recipe, torch.device("cpu"))
+    with torch.no_grad():
+        for weights in trained.parameters():
+            weights.add_(torch.randn_like(weights))
+    trained.save_pretrained(str(tmp_path))
+    loaded = bases.load_adapted(base, tokenizer, recipe, tmp_path, torch.device("cpu"))
+    row = {"input_ids": torch.tensor([[1, 7, tokenizer.sep_token_id, 8]]), "attention_mask": torch.ones(1, 4)}
+    assert torch.equal(loaded(**row).logits, trained(**row).logits)
 
 
 @pytest.fixture(scope="module")
