@@ -152,6 +152,16 @@ def attack(
     settings = get_settings()
     names = [name.strip() for name in judges.split(",")]
     more: dict[str, Any] = {"limit": limit}
+    if search is None and (
+        given := [
+            name
+            for name, value in (
+                ("--seed", seed), ("--frames", frames != "tuning"), ("--questions", questions), ("--keep", keep != 300)
+            )
+            if value
+        ]
+    ):  # fmt: skip
+        raise typer.BadParameter(f"{', '.join(given)}: only of a search; add --search, or leave the option out")
     if search is not None:
         if found is None:
             raise typer.BadParameter("--search needs --found, the file its attacks go to")
@@ -224,6 +234,10 @@ def evaluate(
         from finetune.commands.evaluate import predict_heard
         from finetune.commands.hear import evaluate_heard
 
+        if trained_on and not (predictions or plot):
+            raise typer.BadParameter(
+                "--trained-on cuts what is kept by question seen or not: with --on heard add --predictions or --plot"
+            )
         if predictions or plot:
             predict_heard(judges.strip(), half, hearings, limit, predictions, plot, trained_on)
             if out is None:

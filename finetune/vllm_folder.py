@@ -71,10 +71,12 @@ def check_for_vllm(folder: Path) -> Mapping[str, Any]:
         AdapterError: It would not; every reason in a line, with what to do.
     """
     recipe, _ = read_adapter(folder)
+    if recipe.kind == "encoder":
+        raise AdapterError(f"{folder} adapts an encoder; vLLM serves causal models: judge with adapter:{folder} here")
     if recipe.method == "full":
         raise AdapterError(f"{folder} is a whole model and no adapter; write it with --to merged and serve that")
     config = _config(folder)
-    wrong = [] if recipe.kind == "causal" else ["it adapts an encoder; vLLM serves adapters of causal models"]
+    wrong = []
     if config.get("peft_type") != "LORA":
         wrong.append(f"peft_type is {config.get('peft_type')!r}; vLLM takes LORA")
     if config.get("use_dora"):
@@ -86,7 +88,7 @@ def check_for_vllm(folder: Path) -> Mapping[str, Any]:
     wrong += [f"{key} is set, which not every vLLM reads; merge it: --to merged" for key in _REFUSED if config.get(key)]
     if int(config["r"]) > RANKS[-1]:
         wrong.append(f"its rank is {config['r']}; vLLM serves at most {RANKS[-1]}")
-    wrong += _wrong_tensors(folder, int(config["r"])) if recipe.kind == "causal" else []
+    wrong += _wrong_tensors(folder, int(config["r"]))
     if wrong:
         raise AdapterError(f"vLLM cannot serve {folder}:\n" + "\n".join(f"- {line}" for line in wrong))
     return config

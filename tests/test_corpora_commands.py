@@ -84,6 +84,18 @@ def test_a_calibration_is_given_no_option_that_it_would_not_heed(given: list[str
     assert done.exit_code == 2 and said in done.output, done.output
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["attack", "--seed", "3", "--keep", "9"], "--seed, --keep: only of a search"),
+        (["evaluate", "--on", "heard", "--trained-on", "rows"], "add --predictions or --plot"),
+    ],
+)
+def test_an_option_that_would_not_be_heeded_is_refused(given: list[str], said: str) -> None:
+    done = RUNNER.invoke(app, [*given, "--judges", "keyword"])
+    assert done.exit_code == 2 and said in " ".join(done.output.replace("│", " ").split()), done.output
+
+
 def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     for arguments in (
         ["evaluate", "--on", "beetle", "--data", str(tmp_path)],
