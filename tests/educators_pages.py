@@ -84,6 +84,13 @@ ANSWERS = {
 }
 
 
+def answered_without_a_mark(store: Store, session_id: str, number: int) -> None:
+    """One more answer of an ended viva, which the judge failed to mark."""
+    question = BANK.area("cardiology").questions[number - 1]
+    text, _ = ANSWERS["correct"]
+    store.save_answer(session_id, number, question.id, text, typed=True, probe=False, skipped=False, at_s=60.0)
+
+
 def sat(
     store: Store,
     session_id: str,

@@ -73,6 +73,20 @@ def sit(store: Store, token: str) -> str:
     return session_id
 
 
+async def test_a_first_mark_that_is_taken_back_leaves_none(api: Api, store: Store):
+    bank_id = store.publish_bank("medical", BANK.version, bank_snapshot.to_text(BANK))
+    session_id = store.create_session(discipline="medical", area="cardiology", mode="exam", seed=1, bank_id=bank_id).id
+    store.save_answer(session_id, 1, QUESTION, "an ecg", typed=True, probe=False, skipped=False, at_s=1.0)
+    store.finish_session(session_id, completed=True)
+    override = {"verdict": "correct", "points": 8.5, "reason": "the judge was down"}
+    path = f"/api/sessions/{session_id}/marks/1"
+    assert (await api("PUT", path, json=override))["result"]["score"] == 8.5
+    undone = await api("DELETE", path)
+    assert undone["mark"] is None and (undone["result"]["score"], undone["result"]["n_correct"]) == (0, 0)
+    (question,) = (await api("GET", f"/api/sessions/{session_id}/report.json"))["scenarios"][0]["questions"]
+    assert question["verdict"] is None and question["points"] is None
+
+
 async def test_a_cohort_from_list_to_published_results(api: Api, store: Store):
     cohort = (await api("POST", "/api/cohorts", 201, json={"name": "Year 3"}))["id"]
     text = "name,email,id,extra time\nAda Byron,ada@example.org,s1,1.5\n,,,\nAlan,nowhere,s2,\n"

@@ -14,14 +14,16 @@ from openpyxl import load_workbook
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from tests.educators_pages import sat
+from tests.educators_pages import answered_without_a_mark, sat
 from tests.small_bank import BANK
 from tests.store_helpers import store_at
 from workbench.api import build_api
 from workbench.realtime.tickets import Tickets
 from workbench.reports.cohort_pdf import cohort_data, cohort_file
 from workbench.reports.errors import ReportFailed
+from workbench.reports.formats import session_file
 from workbench.reports.session_pdf import educators_part
+from workbench.store import reporting
 from workbench.store.cohort_statistics import item_statistics
 from workbench.store.core import utc_now
 from workbench.store.repository import Store
@@ -118,6 +120,28 @@ def test_a_name_of_a_grade_item_that_cannot_be_is_named(store, cohort) -> None:
         download(store, "moodle", cohort, " ")
     with pytest.raises(ReportFailed, match="a PDF is of one cohort"):
         download(store, "pdf", None)
+
+
+def test_a_first_mark_that_was_taken_back_is_in_no_file_but_in_the_history(store, cohort) -> None:
+    answered_without_a_mark(store, "sess_one", 4)
+    before = store.load_session("sess_one").result
+    store.override_mark("sess_one", 4, actor="ada", reason="the judge was down", verdict="correct", points=9)
+    store.undo_override("sess_one", 4, actor="grace")
+    data = store.load_session("sess_one")
+    assert before is not None and data.result is not None and data.result.score == before.score
+    assert (data.result.n_correct, data.result.n_incorrect) == (before.n_correct, before.n_incorrect)
+    question = next(one for one in reporting.build(data, BANKS).questions if one.number == 4)
+    assert (question.verdict, question.points) == (None, None)
+    (changed,) = educators_part(data)["history"]
+    assert [(mark["who"], mark["word"], mark["points"], mark["reason"]) for mark in changed["marks"]] == [
+        ("", "Not marked", "", "undo: back to no mark"),
+        ("ada", "Correct", "9", "the judge was down"),
+    ]
+    assert session_file(data, BANKS, "pdf", full=True).content.startswith(b"%PDF")
+    book = load_workbook(io.BytesIO(session_file(data, BANKS, "xlsx").content))
+    marks = list(book["Marks"].iter_rows(values_only=True))
+    rater, counts = marks[0].index("rater"), marks[0].index("counts")
+    assert [(row[rater], row[counts]) for row in marks[1:]] == [*[("judge", True)] * 3, ("ada", False)]
 
 
 def test_the_educators_copy_has_the_transcript_and_every_mark_with_its_reason(store, cohort) -> None:

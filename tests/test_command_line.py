@@ -237,6 +237,17 @@ def test_a_running_session_is_not_deleted(tmp_path: Path):
     assert json.loads(viva("sessions", "list", "--json").stdout)["total"] == 1
 
 
+def test_half_a_report_is_not_mailed_while_its_candidate_may_come_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("VIVA_MAIL_HOST", "127.0.0.1")
+    monkeypatch.setenv("VIVA_MAIL_FROM", "vivas@example.org")
+    store = store_at(tmp_path)
+    session_id = new_session(store, session_id="sess_left")
+    store.mark_abandoned(session_id)
+    store.close()
+    said = viva("deliver", "mail", session_id, "--to", "me@example.org", expect=2).stderr
+    assert "sess_left was abandoned" in said and "UTC; mail its report after that" in said
+
+
 def test_a_purge_only_lists_unless_told_otherwise(sat: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     from datetime import UTC, datetime, timedelta
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from workbench.delivery.outbox import Outbox
 from workbench.delivery.worker import outbox_of
 from workbench.settings import Settings
 from workbench.store.repository import Store
+from workbench.store.rows import RESUME_LIFE_S
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +197,22 @@ def test_running_sessions_and_those_without_an_address_are_refused(start: Start,
     with pytest.raises(DeliveryError, match="no address is known"):
         send(store, settings, outbox, open_page)
     assert send(store, settings, outbox, open_page, to="me@example.org") == "sent"
+
+
+def test_the_report_of_an_abandoned_viva_waits_until_its_candidate_can_no_longer_come_back(
+    start: Start, store, outbox, inbox
+) -> None:
+    settings = start()
+    left = new_session(store, session_id="left")
+    store.mark_abandoned(left)
+    until = store.load_session(left).session.ended_at + timedelta(seconds=RESUME_LIFE_S)
+    for options in ({}, {"now": until - timedelta(seconds=1)}):
+        with pytest.raises(
+            DeliveryError, match=f"left was abandoned.*until {until:%Y-%m-%d %H:%M} UTC; mail its report"
+        ):
+            send(store, settings, outbox, left, to="me@example.org", **options)
+    assert not inbox.mails and not outbox.rows()
+    assert send(store, settings, outbox, left, to="me@example.org", now=until) == "sent"
 
 
 def test_without_settings_it_is_off(store, outbox, tmp_path: Path) -> None:

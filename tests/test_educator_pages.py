@@ -16,7 +16,7 @@ from itsdangerous import URLSafeTimedSerializer
 from starlette.requests import Request
 
 from tests.browser import chromium
-from tests.educators_pages import KEY, Served, sat, serving_educators
+from tests.educators_pages import KEY, Served, answered_without_a_mark, sat, serving_educators
 from tests.small_bank import BANK
 from workbench.exam.report import build_report
 from workbench.exam.report_data import AnswerFacts, KeyPointReport, SessionFacts
@@ -332,6 +332,31 @@ def test_a_mark_is_overridden_with_a_reason_undone_and_published(browser: Any, o
     actions = [row.action for row in store.audit_log("sess_one")]
     assert actions[:3] == ["results.published", "mark.restored", "mark.overridden"] and "session.read" in actions
     assert not page.problems
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_a_first_mark_that_is_undone_leaves_the_question_unmarked_and_the_page_says_so(
+    browser: Any, open_pages: Served
+) -> None:
+    store = open_pages.store
+    answered_without_a_mark(store, "sess_one", 4)
+    page = page_at(browser, open_pages, "?session=sess_one")
+    page.locator("#session-number label", has_text="4").first.click()
+    wait_for_text(page, "#session-question", "Question 4")
+    page.get_by_label("\u2713 Correct").first.check()
+    page.fill("#session-mark-points input[type=number]", "9")
+    page.fill("#session-mark-reason textarea", "the judge was down")
+    page.click("#session-mark-change")
+    wait_for_text(page, "#session-head", "21 of")
+    page.click("#session-mark-undo")
+    wait_for_text(page, "#session-head", "12 of")
+    wait_for_text(page, ".e-question .e-score", "Not marked")
+    wait_for_text(page, "#session-question", "History: 1 mark, none counts now")
+    page.get_by_text("Question 4: back to not marked", exact=False).wait_for()
+    page.wait_for_selector("#session-mark-undo:disabled")
+    assert page.is_disabled("#session-mark-confirm") and not page.problems
+    assert 4 not in store.load_session("sess_one").marks_that_count
     page.context.close()
 
 

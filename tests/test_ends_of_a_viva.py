@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.scripted_engines import Vocabulary
+from tests.small_bank import BANK
 from tests.test_conversation import HZ, READY, Candidate, make_services, viva
-from tests.test_server import running
+from tests.test_server import Client, Running, running
+from workbench.exam import flow
 from workbench.exam import model as exam
 from workbench.realtime import server as realtime_server
 from workbench.realtime.keeper import Keeper
@@ -18,6 +23,14 @@ from workbench.settings import Settings
 from workbench.store.errors import StoreError
 
 ANSWER = "give aspirin, record an ecg and call the senior"
+
+
+@asynccontextmanager
+async def opened(server: Running, **viva: Any) -> AsyncIterator[tuple[Client, dict[str, Any]]]:
+    """A client whose viva begins, or goes on with `resume`, and the first state it is told."""
+    async with server.client() as client:
+        await client.start(**viva)
+        yield client, await client.until("viva.state")
 
 
 async def press(candidate: Candidate, name: Any) -> None:
@@ -53,12 +66,9 @@ async def test_a_goodbye_that_is_cut_short_still_ends_in_a_report(settings: Sett
 async def test_who_leaves_in_the_goodbye_has_a_result_and_gets_the_report_on_coming_back(settings: Settings) -> None:
     async with running(settings) as server:
         store = server.server.services.store
-        async with server.client() as client:
-            await client.start()
-            state = await client.until("viva.state")
+        async with opened(server) as (client, state):
             await client.until("viva.question")
-            for command in ("stop", "confirm"):
-                await client.send(type="viva.command", command=command)
+            await client.command("stop", "confirm")
             await client.until("response.created", lambda _: store.load_session(state["session_id"]).turns != ())
             while server.server.conversations[state["session_id"]].examiner.completed is None:
                 await asyncio.sleep(0.01)
@@ -66,8 +76,7 @@ async def test_who_leaves_in_the_goodbye_has_a_result_and_gets_the_report_on_com
             while store.load_session(state["session_id"]).session.status == "running":
                 await asyncio.sleep(0.02)
         assert store.load_session(state["session_id"]).result is not None
-        async with server.client() as client:
-            await client.start(resume=state["resume_token"])
+        async with opened(server, resume=state["resume_token"]) as (client, _):
             assert (await client.until("viva.report"))["session_id"] == state["session_id"]
 
 
@@ -167,9 +176,7 @@ async def test_who_comes_back_while_the_viva_is_put_away_goes_on_from_the_store(
 ) -> None:
     monkeypatch.setattr(realtime_server, "GRACE_S", 0.05)
     async with running(settings) as server:
-        async with server.client() as client:
-            await client.start()
-            state = await client.until("viva.state")
+        async with opened(server) as (client, state):
             await client.until("viva.question")
             keeper = server.server.conversations[state["session_id"]].keeper
             abandon, begun = keeper.abandon, asyncio.Event()
@@ -181,9 +188,8 @@ async def test_who_comes_back_while_the_viva_is_put_away_goes_on_from_the_store(
 
             monkeypatch.setattr(keeper, "abandon", slowly)
         await asyncio.wait_for(begun.wait(), 10)
-        async with server.client() as client:
-            await client.start(resume=state["resume_token"])
-            assert (await client.until("viva.state"))["floor"] != "closed"
+        async with opened(server, resume=state["resume_token"]) as (client, back):
+            assert back["floor"] != "closed"
             await client.until("response.output_audio.delta")
 
 
@@ -192,9 +198,7 @@ async def test_a_seat_is_free_again_when_a_viva_cannot_be_marked_abandoned(
 ) -> None:
     monkeypatch.setattr(realtime_server, "GRACE_S", 0.05)
     async with running(settings) as server:
-        async with server.client() as client:
-            await client.start()
-            state = await client.until("viva.state")
+        async with opened(server) as (_, state):
 
             async def fails() -> None:
                 raise StoreError("the disk is full")
@@ -204,6 +208,104 @@ async def test_a_seat_is_free_again_when_a_viva_cannot_be_marked_abandoned(
             while server.server.conversations:
                 await asyncio.sleep(0.02)
         assert server.server.room.seated == 0
+
+
+async def until_given_up(server: Running, session_id: str) -> None:
+    """Until the viva of a candidate who left can be gone on with from the store only."""
+    async with asyncio.timeout(10):
+        while server.server.conversations:
+            await asyncio.sleep(0.02)
+    assert server.server.services.store.load_session(session_id).session.status == "abandoned"
+
+
+async def leave_after_an_answer(server: Running, mode: str) -> dict[str, Any]:
+    """The state of a viva whose candidate answered the first question, left, and was given up."""
+    async with opened(server, mode=mode) as (client, state):
+        await client.until("viva.question")
+        await client.type(ANSWER)
+        await client.until("viva.question", lambda question: question["number"] == 2)
+    await until_given_up(server, state["session_id"])
+    return state
+
+
+async def test_who_comes_back_sees_the_mark_an_educator_gave_meanwhile(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime_server, "GRACE_S", 0.05)
+    async with running(settings) as server:
+        store = server.server.services.store
+        state = await leave_after_an_answer(server, "practice")
+        session_id = state["session_id"]
+        (judged,) = store.load_session(session_id).marks_that_count.values()
+        assert judged.evaluation.points != 2.5
+        store.override_mark(session_id, 1, actor="eve", reason="r", verdict="partial", points=2.5)
+        async with opened(server, resume=state["resume_token"]) as (client, _):
+            told = await client.until("viva.verdict")
+            assert (told["number"], told["verdict"], told["points"]) == (1, "partial", 2.5)
+        await until_given_up(server, session_id)
+        store.undo_override(session_id, 1, actor="eve")
+        async with opened(server, resume=state["resume_token"]) as (client, _):
+            assert (await client.until("viva.verdict"))["points"] == judged.evaluation.points
+
+
+async def test_the_end_of_an_exam_tells_the_mark_an_educator_gave_while_its_candidate_was_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime_server, "GRACE_S", 0.05)
+    async with running(settings) as server:
+        store = server.server.services.store
+        state = await leave_after_an_answer(server, "exam")
+        store.override_mark(state["session_id"], 1, actor="eve", reason="r", verdict="partial", points=2.5)
+        async with opened(server, resume=state["resume_token"]) as (client, _):
+            await client.until("viva.question")
+            await client.command("stop", "confirm")
+            told = await client.until("viva.verdict")
+            assert (told["number"], told["verdict"], told["points"]) == (1, "partial", 2.5)
+            assert (await client.until("viva.report"))["score"] == 2.5
+        data = store.load_session(state["session_id"])
+        said = data.turns[-1].text
+        assert "2.5 of 120 points" in said and "one partly right" in said
+        assert data.marks_that_count[1].rater == "eve"
+
+
+async def test_an_answer_an_educator_marked_before_the_judge_could_keeps_that_mark(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime_server, "GRACE_S", 0.05)
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async with running(settings) as server:
+        services = server.server.services
+        store = services.store
+        server.server.services = replace(services, judge=never)
+        async with opened(server, mode="exam") as (client, state):
+            await client.until("viva.question")
+            await client.type(f"{ANSWER}, let me think")
+            await client.command("stop", "confirm")
+            while not store.load_session(state["session_id"]).answers:
+                await asyncio.sleep(0.02)
+        await until_given_up(server, state["session_id"])
+        server.server.services = services
+        store.override_mark(state["session_id"], 1, actor="eve", reason="r", verdict="incorrect", points=1)
+        async with opened(server, resume=state["resume_token"]) as (client, _):
+            told = await client.until("viva.verdict")
+            assert (told["number"], told["points"]) == (1, 1)
+            assert (await client.until("viva.report"))["score"] == 1
+        assert store.load_session(state["session_id"]).session.judge is None
+
+
+async def test_a_mark_that_was_given_out_and_no_longer_counts_is_asked_for_again(settings: Settings) -> None:
+    async with viva(settings, READY.model_copy(update={"mode": "exam"})) as candidate:
+        await candidate.hear_out()
+        await candidate.type(ANSWER)
+        await candidate.until(lambda: candidate.conversation.examiner.state.number == 2)
+        state = candidate.conversation.examiner.state
+    assert state.records[0].final
+    back = flow.step(BANK, state.with_marks({}), exam.Returned(state.now_s))
+    assert [effect.answer for effect in back.effects if isinstance(effect, exam.Judge)] == [ANSWER]
+    assert back.state.score == 0
 
 
 async def test_silence_at_the_end_does_not_become_the_judge_of_a_viva(settings: Settings) -> None:

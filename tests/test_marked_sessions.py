@@ -70,12 +70,18 @@ def test_an_override_that_was_undone_and_a_viva_without_consent_teach_nothing(st
     store.override_mark(refused, 1, actor="kim", reason="said it", points=9.0)
     silent = held(store, {1: "  "})
     store.override_mark(silent, 1, actor="kim", reason="said nothing", verdict="incorrect", points=0.0)
+    unmarked = held(store, {})
+    question_id = ASKED[0][1].id
+    store.save_answer(unmarked, 1, question_id, "aspirin", typed=True, probe=False, skipped=False, at_s=1.0)
+    store.override_mark(unmarked, 1, actor="kim", reason="the judge was down", verdict="correct", points=9.0)
+    store.undo_override(unmarked, 1, actor="kim")
     records, left = marked_sessions(store)
     assert records == []
     assert [one.reason for one in left] == [
         "no educator marked it or confirmed the judge's mark",
         "its candidate gave no consent",
         "nothing was answered",
+        "no educator marked it or confirmed the judge's mark",
     ]
 
 

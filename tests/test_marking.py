@@ -78,14 +78,55 @@ def test_undo_goes_back_step_by_step_to_the_judges_mark_and_no_further(store: St
     assert [entry.action for entry in store.audit_log("s")][:2] == ["mark.restored", "mark.restored"]
 
 
-def test_where_the_judge_gave_no_mark_an_undo_says_that_there_is_none_to_go_back_to(store: Store):
+def test_where_the_judge_gave_no_mark_an_undo_leaves_the_question_unmarked(store: Store):
+    cohort_id = store.create_cohort("Spring", actor="eve").id
+    store.add_candidate(cohort_id, "Ada", actor="eve")
+    (new,) = store.create_invitations(discipline="medical", actor="eve", cohort_id=cohort_id)
+    new_session(store, session_id="s", invitation_id=new.invitation.id)
+    answer(store, "s", 1)
+    store.finish_session("s", completed=True)
+    for given in (9, 5):
+        store.override_mark("s", 1, actor="eve", reason="the judge was down", verdict="partial", points=given)
+        assert points(store, "s") == (given, "eve")
+        assert store.undo_override("s", 1, actor="bob") is None
+        data = store.load_session("s")
+        assert data.marks_that_count == {} and store.moderation_queue() == ()
+        assert data.result is not None
+        assert (data.result.score, data.result.n_partial, data.result.n_incorrect) == (0, 0, 0)
+        ((line,), _), (row,) = store.session_overview(), store.cohort_sessions(cohort_id)
+        assert (line.n_marks, line.n_corrected, line.doubt) == (0, 0, None)
+        assert (row.n_marks, row.n_corrected) == (0, 0) and store.counted_marks() == ()
+        entry = store.audit_log("s")[0]
+        assert (entry.actor, entry.action, entry.detail["number"]) == ("bob", "mark.withdrawn", 1)
+        with pytest.raises(StoreError, match="no override to undo"):
+            store.undo_override("s", 1, actor="eve")
+    # what was given and taken back stays in the history
+    assert [mark.evaluation.points for mark in store.mark_history("s", 1) if not mark.is_none] == [9, 5]
+
+
+def test_a_second_opinion_over_a_first_mark_is_undone_to_it_and_then_to_none(store: Store):
     new_session(store, session_id="s")
     answer(store, "s", 1)
     store.finish_session("s", completed=True)
-    store.override_mark("s", 1, actor="eve", reason="the judge was down", verdict="correct", points=9)
-    with pytest.raises(StoreError, match="the judge gave question 1 of s no mark .* override it again"):
-        store.undo_override("s", 1, actor="eve")
-    assert points(store, "s") == (9, "eve")
+    store.override_mark("s", 1, actor="eve", reason="a", verdict="correct", points=9)
+    store.override_mark("s", 1, actor="bob", reason="b", points=7)
+    back = store.undo_override("s", 1, actor="bob")
+    assert back is not None and points(store, "s") == (9, "eve")
+    assert store.undo_override("s", 1, actor="bob") is None
+    assert store.load_session("s").marks_that_count == {}
+
+
+def test_a_question_that_is_unmarked_again_can_still_get_the_judges_mark(store: Store):
+    new_session(store, session_id="s")
+    answer(store, "s", 1)
+    store.mark_abandoned("s")
+    store.override_mark("s", 1, actor="eve", reason="a", verdict="correct", points=9)
+    store.undo_override("s", 1, actor="eve")
+    store.reopen("s")
+    store.commit_turn("s", "{}", at_s=2, marks=[(1, mark(4, "q1"), True)])
+    assert points(store, "s") == (4, "judge")
+    assert store.finish_session("s", completed=True).score == 4
+    assert [row.points for row in store.moderation_queue()] == [4]
 
 
 def test_an_override_after_an_undo_can_be_undone_to_what_the_undo_brought_back(store: Store):
@@ -126,6 +167,11 @@ def test_a_running_viva_is_not_marked_by_hand(store: Store):
     store.save_evaluation("s", 1, mark(4))
     with pytest.raises(StoreError, match="still running"):
         store.override_mark("s", 1, actor="eve", reason="r", points=5)
+    store.mark_abandoned("s")
+    store.override_mark("s", 1, actor="eve", reason="r", points=5)
+    store.reopen("s")
+    with pytest.raises(StoreError, match="still running"):
+        store.undo_override("s", 1, actor="eve")
 
 
 def test_an_override_of_an_abandoned_exam_counts_after_its_candidate_came_back_and_finished(store: Store):

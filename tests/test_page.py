@@ -614,6 +614,42 @@ def test_a_conversation_ends_only_once_that_is_confirmed(candidate: Candidate, s
     assert [event["command"] for event in server.visit.of_type("viva.command")] == ["cancel", "confirm"]
 
 
+ABOUT_QUESTIONS = ("Repeat", "Rephrase", "A moment", "Skip", "Time for this question")
+
+
+def test_what_is_there_for_questions_is_shown_in_a_viva_and_not_in_a_conversation(
+    candidate: Candidate, server: ScriptedServer
+) -> None:
+    async def script(visit: Visit) -> None:
+        conversation = len(server.visits) == 1
+        await visit.state("candidate", **({"mode": "talk", "deadline_s": None} if conversation else {}))
+        await visit.until(lambda: visit.of_type("viva.command"))
+        if conversation:
+            await visit.socket.close(1008)
+        await _forever()
+
+    server.script = script
+    candidate.start(typed=True)
+    page = candidate.page
+    candidate.wait_text("#viva-live-mode", "Free conversation")
+    assert not any(part in candidate.text("#viva-live") for part in ABOUT_QUESTIONS)
+    keys = "document.querySelectorAll('#viva-live [aria-keyshortcuts]')"
+    told = f"[...{keys}].filter((one) => one.checkVisibility()).map((one) => one.getAttribute('aria-keyshortcuts'))"
+    assert page.evaluate(told) == ["Alt+P", "Alt+Q", "Alt+T"]
+    for key in ("R", "W", "M", "S", "P"):
+        page.keyboard.press(f"Alt+{key}")
+    candidate.until(lambda: server.visit.of_type("viva.command"))
+    assert [event["command"] for event in server.visit.of_type("viva.command")] == ["pause"]
+    page.wait_for_selector("#viva-check:not([hidden])")
+    page.click("#viva-start")
+    candidate.wait_text("#viva-live-mode", "Practice")
+    assert all(part in candidate.text("#viva-live") for part in ABOUT_QUESTIONS)
+    assert page.evaluate(told) == [f"Alt+{key}" for key in "RWMPSQT"]
+    page.keyboard.press("Alt+S")
+    candidate.until(lambda: server.visit.of_type("viva.command"))
+    assert [event["command"] for event in server.visit.of_type("viva.command")] == ["skip"]
+
+
 def test_pause_becomes_resume_and_the_clock_stands_still(candidate: Candidate, server: ScriptedServer) -> None:
     async def script(visit: Visit) -> None:
         await visit.state("candidate", elapsed_s=20.0, deadline_s=180.0)

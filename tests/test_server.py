@@ -45,6 +45,15 @@ class Client:
         session = {"type": "realtime", "audio": audio, "viva": {**READY, **viva}}
         await self.send(type="session.update", session=session)
 
+    async def command(self, *names: str) -> None:
+        for name in names:
+            await self.send(type="viva.command", command=name)
+
+    async def type(self, text: str) -> None:
+        content = [{"type": "input_text", "text": text}]
+        await self.send(type="conversation.item.create", item={"type": "message", "role": "user", "content": content})
+        await self.send(type="response.create")
+
     async def until(self, kind: str, check: Callable[[dict[str, Any]], bool] = lambda event: True) -> dict[str, Any]:
         async with asyncio.timeout(20):
             while True:

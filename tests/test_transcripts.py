@@ -121,6 +121,22 @@ def test_a_mark_that_was_undone_is_nobodys_mark_from_store_and_from_export(tmp_p
     store.close()
 
 
+def test_a_first_mark_that_was_taken_back_leaves_no_mark_from_store_and_from_export(tmp_path: Path):
+    store, path = store_at(tmp_path), tmp_path / "vivas.jsonl"
+    session_id = new_session(store)
+    for number in (1, 2):
+        answer(store, session_id, number)
+    store.save_evaluation(session_id, 2, mark(5.0, "q2"))
+    store.finish_session(session_id, completed=True)
+    for points in (9.0, 3.0):
+        store.override_mark(session_id, 1, actor="ann", reason="the judge was down", points=points)
+        store.undo_override(session_id, 1, actor="ann")
+    path.write_text("".join(json.dumps(one) + "\n" for one in store.research_export(actor="eve")))
+    for source in (store, path):
+        assert list(load(source).marks.item_index) == [2]
+    store.close()
+
+
 def test_a_question_left_without_a_word_has_its_points_from_the_vivas_judge(tmp_path: Path):
     store = store_at(tmp_path)
     for name, judges in {

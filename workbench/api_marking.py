@@ -33,9 +33,9 @@ class Override(BaseModel):
 
 
 class Marked(BaseModel):
-    """The mark that counts now, and the result that follows from it."""
+    """The mark that counts now, null where the question is unmarked again, and the result that follows from it."""
 
-    mark: MarkRow
+    mark: MarkRow | None
     result: ResultRow | None
 
 
@@ -56,12 +56,12 @@ class Changed(BaseModel):
 def add_marking(app: FastAPI, store: Store, access: Access) -> None:
     """Adds the routes."""
 
-    def marked(session_id: str, mark: MarkRow) -> Marked:
+    def marked(session_id: str, mark: MarkRow | None) -> Marked:
         return Marked(mark=mark, result=store.load_session(session_id).result)
 
     @app.get("/api/sessions/{session_id}/marks")
     def mark_history(request: Request, session_id: _SessionId) -> list[MarkRow]:
-        """Every mark of a session in the order they were given; the last one of a question counts."""
+        """Every mark and undo of a session in the order they were given; the last one of a question counts."""
         store.note_access(access.educator(request), session_id, "marks")
         return list(store.mark_history(session_id))
 
@@ -76,7 +76,7 @@ def add_marking(app: FastAPI, store: Store, access: Access) -> None:
 
     @app.delete("/api/sessions/{session_id}/marks/{number}")
     def undo(request: Request, session_id: _SessionId, number: _Number) -> Marked:
-        """Brings back the mark that counted before the last override or confirmation."""
+        """Brings back what counted before the last override or confirmation: a mark, or none."""
         actor = access.educator(request)
         return marked(session_id, store.undo_override(session_id, number, actor=actor))
 

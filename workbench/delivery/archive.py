@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.delivery.errors import DeliveryError, NotConfigured, Transient
 from workbench.delivery.outbox import Outbox, key_of
+from workbench.delivery.over import require_over
 from workbench.delivery.retrying import Sleep, tried
 from workbench.exam.items import Bank
 from workbench.reports.formats import session_file
 from workbench.settings import Settings
 from workbench.store import recordings
 from workbench.store.repository import Store
-from workbench.store.rows import RESUME_LIFE_S
 
 SETTLED_S = 60.0
 """A WAV nothing was written to for this long is what a killed process left: it is archived as it is."""
@@ -61,11 +61,7 @@ def archive_session(
     data = store.load_session(session_id)
     if data.session.status == "running" or is_growing(data.recording):
         raise DeliveryError(f"session {session_id} is still being recorded; archive it once it is over")
-    if data.session.may_be_resumed(now or datetime.now(UTC)):
-        raise DeliveryError(
-            f"session {session_id} was abandoned, and its candidate may come back for {RESUME_LIFE_S // 3600} hours;"
-            " archive it after that"
-        )
+    require_over(data.session, now, "archive it")
     sitting = store.sitting(session_id)
     key = archive_key(settings, session_id, sitting.results_published_at if sitting else None)
     outbox.begin(key, "archive", session_id, may_repeat=True)

@@ -21,6 +21,7 @@ from email.utils import formatdate, parseaddr
 
 from workbench.delivery.errors import DeliveryError, NotConfigured, Transient
 from workbench.delivery.outbox import Outbox, key_of
+from workbench.delivery.over import require_over
 from workbench.delivery.retrying import Sleep, tried
 from workbench.exam.items import Bank
 from workbench.reports.formats import session_file
@@ -47,6 +48,7 @@ def mail_report(
     to: str | None = None,
     url: str | None = None,
     actor: str = "system",
+    now: datetime | None = None,
     sleep: Sleep = time.sleep,
 ) -> str:
     """Mails a session's report as PDF to its candidate, unless it was sent before.
@@ -60,6 +62,7 @@ def mail_report(
         to: Where to; the address of the candidate whose link it was when left out.
         url: Where the candidate reads the report; without, the PDF has to do.
         actor: Who asked for it, for the audit log.
+        now: The moment; the clock's when left out.
         sleep: Waits between tries.
 
     Returns:
@@ -67,12 +70,14 @@ def mail_report(
 
     Raises:
         NotConfigured: Mail is off.
-        DeliveryError: The results are held back, there is no address, or the server did not take the mail.
+        DeliveryError: The viva runs or may be taken up again, the results are held back, there is no address, or the
+            server did not take the mail.
     """
     _require(settings)
     data = store.load_session(session_id)
     if data.session.status == "running":
         raise DeliveryError(f"session {session_id} is still running; mail its report once it is over")
+    require_over(data.session, now, "mail its report")
     sitting = store.sitting(session_id)
     if sitting is not None and sitting.results_published_at is None:
         raise DeliveryError(f"the results of session {session_id} are not published; publish them first")

@@ -7,6 +7,7 @@ Everything a server, a page or the turn-taking asks about a running exam is read
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -205,6 +206,21 @@ class ExamState:
     def with_record(self, record: AnswerRecord) -> ExamState:
         """This state with one record put in the place of the one of the same number."""
         return replace(self, records=tuple(record if r.number == record.number else r for r in self.records))
+
+    def with_marks(self, marks: Mapping[int, Evaluation]) -> ExamState:
+        """This state with the marks that count, by question, in place of those it was saved with.
+
+        A mark that was given out and no longer counts is asked for again where something was said.
+        """
+
+        def marked(record: AnswerRecord) -> AnswerRecord:
+            if record.number in marks:
+                return replace(record, evaluation=marks[record.number])
+            if record.final:
+                return replace(record, evaluation=None, final=False, pending=bool(record.text))
+            return record
+
+        return replace(self, records=tuple(marked(record) for record in self.records))
 
     def to_json(self) -> str:
         """This state as one line of JSON."""

@@ -182,7 +182,7 @@ class Conversation:
         self._ticker = asyncio.create_task(self._tick_forever(), name="viva-ticker")
         if self.returning:
             self.examiner.note("returned")
-            self.examiner.replay()
+            await self.examiner.replay()
             await self.happen(exam.Returned(self.exam_clock.now()))
             if self.examiner.completed is not None and not self.examiner.playout.busy:
                 await self.examiner.report()
@@ -195,9 +195,10 @@ class Conversation:
         self._sound_at, self._has_sound = self.clock(), False
         self.examiner.speaker.out_hz = self.examiner.playout.rate_hz = out_hz
         self.examiner.playout.reports = playback
-        self.exam_clock.run()
+        self.examiner.silent_since = self.clock()
         self.examiner.note("returned")
-        self.examiner.replay()
+        await self.examiner.replay()
+        self.exam_clock.run()
         if self.examiner.completed is None:
             await self.happen(exam.Returned(self.exam_clock.now()))
         else:

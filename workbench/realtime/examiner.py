@@ -145,7 +145,7 @@ class Examiner:
         waiting = [effect for effect in effects if isinstance(effect, exam.Judge)]
         says = any(isinstance(effect, exam.Say) for effect in effects)
         while waiting and not says:
-            evaluation = await self.services.judge(self.bank, waiting.pop(0))
+            evaluation = await self._judge(waiting.pop(0))
             step = flow.step(self.bank, step.state, exam.Judged(evaluation, self.exam_clock.now()))
             effects += step.effects
             waiting += [effect for effect in step.effects if isinstance(effect, exam.Judge)]
@@ -237,8 +237,13 @@ class Examiner:
         if outcome.lines:
             await self.say(outcome.lines, prepared=prepared, times=times)
 
+    async def _judge(self, ask: exam.Judge) -> exam.Evaluation:
+        """The mark of an answer: an educator's where there is one, which counts whatever the judge says."""
+        given = (mark for mark in self.keeper.corrected.values() if mark.question_id == ask.question_id)
+        return next(given, None) or await self.services.judge(self.bank, ask)
+
     async def _judge_later(self, ask: exam.Judge) -> None:
-        evaluation = await self.services.judge(self.bank, ask)
+        evaluation = await self._judge(ask)
         await self.happen(exam.Judged(evaluation, self.exam_clock.now()))
 
     def _apply(self, effect: exam.Effect) -> None:
@@ -344,8 +349,14 @@ class Examiner:
             self.keeper.examiner_sound(reply, self._recorded_to, played, rate_hz, max(0, at))
             self._recorded_to = played
 
-    def replay(self) -> None:
-        """Tells a client that has come back what it must know before the examiner speaks."""
+    async def replay(self) -> None:
+        """Tells a client that has come back what it must know before the examiner speaks.
+
+        Marks are told, and counted at the end, as they count now: an educator may have changed them meanwhile.
+        """
+        async with self.deciding:
+            self.state = self.state.with_marks(await self.keeper.marks_that_count())
+            self.revision += 1
         self.on_state()
         if self.state.number and self.state.phase not in ("closing", "done"):
             self.outbox.put(telling.question(asking.show(self.bank, self.state)))

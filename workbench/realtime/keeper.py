@@ -25,7 +25,9 @@ from workbench.realtime.protocol import ProtocolError, VivaOptions, VivaReport
 from workbench.realtime.services import Services
 from workbench.store import bank_snapshot, reporting
 from workbench.store.errors import InvitationRefused, SessionNotFound, StoreError
+from workbench.store.marking import JUDGE
 from workbench.store.recorder import Recorder
+from workbench.store.rows import counting_marks
 from workbench.store.rows_educators import SittingRow
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Keeper:
         results_held: Whether the candidate has to wait for the results until an educator publishes them.
         bank: The questions of this session, also when newer ones were published since.
         invited: Whether the session came from a link, whose area is not the candidate's to change.
+        corrected: Educators' marks by question: they count, whatever the judge says of these questions from now on.
     """
 
     def __init__(self, services: Services, session_id: str, options: VivaOptions) -> None:
@@ -65,6 +68,7 @@ class Keeper:
         self.results_held = False
         self.bank: Bank | None = None
         self.invited = False
+        self.corrected: dict[int, exam.Evaluation] = {}
 
     # ---- beginning ----
 
@@ -195,7 +199,7 @@ class Keeper:
         marks = [
             (effect.number, effect.evaluation, effect.public)
             for effect in outcome.effects
-            if isinstance(effect, exam.SaveMark)
+            if isinstance(effect, exam.SaveMark) and effect.number not in self.corrected
         ]
         changes: dict[str, Any] = {}
         consent: bool | None = None
@@ -207,10 +211,11 @@ class Keeper:
                     changes["area"] = area
                 case exam.SetConsent(given=given):
                     consent = given
-                case exam.SaveMark(evaluation=evaluation) if evaluation.judge != NO_ANSWER_JUDGE:
-                    changes["judge"] = evaluation.judge
                 case _:
                     pass
+        for _, made, _ in marks:
+            if made.judge != NO_ANSWER_JUDGE:
+                changes["judge"] = made.judge
 
         def write() -> None:
             self.store.commit_turn(self.session_id, state.to_json(), at_s=at_s, answers=answers, marks=marks)
@@ -223,6 +228,12 @@ class Keeper:
                 )
 
         await self._write(write)
+
+    async def marks_that_count(self) -> dict[int, exam.Evaluation]:
+        """The marks that count now, by question; educators' may have been given while the candidate was away."""
+        marks = counting_marks(await self._write(lambda: self.store.mark_history(self.session_id)))
+        self.corrected = {number: mark.evaluation for number, mark in marks.items() if mark.rater != JUDGE}
+        return {number: mark.evaluation for number, mark in marks.items()}
 
     async def turn(
         self,

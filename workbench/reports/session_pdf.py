@@ -54,10 +54,22 @@ def educators_part(data: SessionData) -> dict[str, Any]:
 
 
 def _mark(mark: MarkRow) -> dict[str, str]:
+    at = f"{mark.created_at:%Y-%m-%d %H:%M}"
+    if mark.is_none:
+        sign, word = SIGNS["unmarked"]
+        return {
+            "at": at,
+            "who": "",
+            "verdict": "unmarked",
+            "sign": sign,
+            "word": word,
+            "points": "",
+            "reason": "undo: back to no mark",
+        }
     sign, word = SIGNS[mark.evaluation.verdict]
     judge = mark.rater == "judge"
     return {
-        "at": f"{mark.created_at:%Y-%m-%d %H:%M}",
+        "at": at,
         "who": f"the judge, sure to {100 * mark.evaluation.confidence:.0f} %" if judge else mark.rater,
         "verdict": mark.evaluation.verdict,
         "sign": sign,

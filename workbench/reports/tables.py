@@ -162,6 +162,8 @@ def _items(data: SessionData, report: Report) -> Iterable[dict[str, Any]]:
 def _marks(data: SessionData) -> Iterable[dict[str, Any]]:
     counting = {mark.id for mark in data.marks_that_count.values()}
     for mark in data.marks:
+        if mark.is_none:
+            continue
         yield {
             "session_id": data.session.id,
             "number": mark.number,

@@ -11,6 +11,7 @@ from workbench.store import cohort_statistics as statistics
 from workbench.store.core import Database
 from workbench.store.errors import NotFound
 from workbench.store.marking import JUDGE
+from workbench.store.rows import NO_MARK
 from workbench.store.tables import Evaluations, Sessions, Turns, Users
 from workbench.store.tables_educators import Cohorts, Sittings
 
@@ -35,6 +36,7 @@ class CohortStatistics(Database):
                 Evaluations.verdict,
                 Evaluations.points,
                 Evaluations.rater,
+                Evaluations.restores_id,
             )
             .where(Evaluations.session_id.in_(self._ended(cohort_id)))
             .order_by(Evaluations.id)
@@ -43,6 +45,9 @@ class CohortStatistics(Database):
         with self._reading() as connection:
             _require(connection, cohort_id)
             for row in connection.execute(query):
+                if row.restores_id == NO_MARK:
+                    last.pop((row.session_id, row.number), None)
+                    continue
                 marks = last[row.session_id, row.number]
                 if row.rater == JUDGE:
                     marks[True] = row

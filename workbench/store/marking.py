@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from workbench.exam.model import Evaluation, Verdict
 from workbench.store import reading, writing
 from workbench.store.archive import Archive
 from workbench.store.errors import StoreError
-from workbench.store.rows import MarkRow, ResultRow
+from workbench.store.rows import NO_MARK, MarkRow, ResultRow
 from workbench.store.rows_educators import DoubtfulMark
 from workbench.store.tables import Answers, Evaluations, Sessions, Users
 from workbench.store.tables_educators import Sittings
@@ -61,7 +61,7 @@ class Marking(Archive):
         with self._writing(session_id) as connection:
             _require_ended(connection, session_id)
             before = _counting(connection, session_id, number)
-            old = _unmarked(connection, session_id, number) if before is None else before.evaluation
+            old = before.evaluation if before else _unmarked(_answered(connection, session_id, number))
             new_verdict = old.verdict if verdict is None else verdict
             new_points = old.points if points is None else float(points)
             if before is not None and (new_verdict, new_points) == (old.verdict, old.points):
@@ -90,24 +90,29 @@ class Marking(Archive):
             same = Evaluation(old.question_id, old.verdict, old.points, old.evidence, 1.0, old.judge)
             return self._add(connection, session_id, number, same, actor, "mark.confirmed", CONFIRMED)
 
-    def undo_override(self, session_id: str, number: int, *, actor: str) -> MarkRow:
-        """Brings the mark back that counted before the last override or confirmation, as a new row.
+    def undo_override(self, session_id: str, number: int, *, actor: str) -> MarkRow | None:
+        """Brings back what counted before the last override or confirmation, as a new row.
 
-        Undoing again goes one further back, until the judge's own mark counts.
+        Undoing again goes one further back, until the judge's own mark counts, or none where the judge gave none.
+
+        Returns:
+            The mark that counts now, None where the question is unmarked again.
 
         Raises:
             SessionNotFound: No such session.
-            StoreError: There is nothing to undo.
+            StoreError: The viva still runs, or there is nothing to undo.
         """
         with self._writing(session_id) as connection:
+            _require_ended(connection, session_id)
             standing = _standing(connection, session_id, number)
-            if len(standing) == 1 and standing[0].rater != JUDGE:
-                raise StoreError(
-                    f"the judge gave question {number} of {session_id} no mark that an undo could bring back; override"
-                    " it again"
-                )
-            if len(standing) < 2 or standing[-1].rater == JUDGE:
+            if not standing or standing[-1].rater == JUDGE:
                 raise StoreError(f"question {number} of {session_id} has no override to undo")
+            if len(standing) == 1:
+                # the judge's, as a mark that is brought back has its own rater: nobody is said to have given this
+                none = _unmarked(standing[0].evaluation.question_id)
+                action = "mark.withdrawn"
+                self._add(connection, session_id, number, none, actor, action, None, rater=JUDGE, restores_id=NO_MARK)
+                return None
             back = standing[-2]
             return self._add(
                 connection,
@@ -122,7 +127,7 @@ class Marking(Archive):
             )
 
     def mark_history(self, session_id: str, number: int | None = None) -> tuple[MarkRow, ...]:
-        """Every mark of one question, or of all, in the order they were given; the last one counts.
+        """Every mark and undo of one question, or of all, in the order they were given; the last one counts.
 
         Raises:
             SessionNotFound: No such session.
@@ -144,9 +149,7 @@ class Marking(Archive):
             min_doubt: Only those at least this doubtful; doubt is 1 less the judge's confidence.
             cohort_id: Only vivas of this cohort.
         """
-        last = (
-            select(func.max(Evaluations.id).label("id")).group_by(Evaluations.session_id, Evaluations.number).subquery()
-        )
+        last = reading.ids_that_count()
         query = (
             select(
                 Evaluations.session_id,
@@ -236,6 +239,9 @@ def _standing(connection: Connection, session_id: str, number: int) -> list[Mark
     for mark in reading.all_marks(connection, session_id):
         if mark.number != number:
             continue
+        if mark.is_none:
+            standing.clear()
+            continue
         places = [place for place, earlier in enumerate(standing) if earlier.id == mark.restores_id]
         if mark.restores_id is not None and places:
             del standing[places[0] + 1 :]
@@ -244,11 +250,16 @@ def _standing(connection: Connection, session_id: str, number: int) -> list[Mark
     return standing
 
 
-def _unmarked(connection: Connection, session_id: str, number: int) -> Evaluation:
-    """A question that was answered but never marked (the judge failed), with no points so far.
+def _unmarked(question_id: str) -> Evaluation:
+    """A question that was never marked (the judge failed), with no points so far."""
+    return Evaluation(question_id, "incorrect", 0.0, (), 1.0, "none")
+
+
+def _answered(connection: Connection, session_id: str, number: int) -> str:
+    """Id of a question that was answered.
 
     Raises:
-        StoreError: It was not answered either.
+        StoreError: It was not.
     """
     question_id = connection.execute(
         select(Answers.question_id)
@@ -258,7 +269,7 @@ def _unmarked(connection: Connection, session_id: str, number: int) -> Evaluatio
     ).scalar()
     if question_id is None:
         raise StoreError(f"question {number} of {session_id} was not asked; `viva sessions show` lists those that were")
-    return Evaluation(question_id, "incorrect", 0.0, (), 1.0, "none")
+    return question_id
 
 
 def _checked_reason(reason: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
+from workbench.store import reading
 from workbench.store.core import Database
 from workbench.store.errors import StoreError
 from workbench.store.marking import JUDGE
@@ -92,9 +93,7 @@ class Overviews(Database):
         """
         if not 1 <= limit <= MAX_LINES or offset < 0:
             raise StoreError(f"limit {limit}, offset {offset}: allowed are 1 to {MAX_LINES}, and 0 or more")
-        last = (
-            select(func.max(Evaluations.id).label("id")).group_by(Evaluations.session_id, Evaluations.number).subquery()
-        )
+        last = reading.ids_that_count()
         marks = (
             select(
                 Evaluations.session_id,

@@ -148,12 +148,7 @@ def _sessions_where(connection: Connection, condition: ColumnElement[bool]) -> t
 
 def _mark_counts(connection: Connection, session_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Questions with a mark, and with an educator's, by session."""
-    last = (
-        select(func.max(Evaluations.id).label("id"))
-        .where(Evaluations.session_id.in_(session_ids))
-        .group_by(Evaluations.session_id, Evaluations.number)
-        .subquery()
-    )
+    last = reading.ids_that_count(Evaluations.session_id.in_(session_ids))
     rows = connection.execute(
         select(
             Evaluations.session_id,

@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Subquery, func, select
 
 from workbench.exam.model import Evaluation, KeyPointEvidence
 from workbench.store.errors import SessionNotFound
 from workbench.store.rows import (
+    NO_MARK,
     AnswerRow,
     AuditRow,
     EventRow,
@@ -24,6 +25,7 @@ from workbench.store.rows import (
     SessionRow,
     TurnRow,
     WordRow,
+    counting_marks,
 )  # fmt: skip
 from workbench.store.tables import (
     Answers,
@@ -177,8 +179,20 @@ def audit_rows(connection: Connection, subject: str | None, limit: int) -> tuple
 
 
 def marks_that_count(connection: Connection, session_id: str) -> dict[int, MarkRow]:
-    """The last mark of each question, by number."""
-    return {mark.number: mark for mark in all_marks(connection, session_id)}
+    """The last mark of each question that has one, by number."""
+    return counting_marks(all_marks(connection, session_id))
+
+
+def ids_that_count(*conditions: ColumnElement[bool]) -> Subquery:
+    """The ids of the last mark of each question that has one, of the evaluations that fulfil the conditions."""
+    last = (
+        select(func.max(Evaluations.id).label("id"))
+        .where(*conditions)
+        .group_by(Evaluations.session_id, Evaluations.number)
+        .subquery()
+    )
+    is_mark = Evaluations.restores_id.is_distinct_from(NO_MARK)
+    return select(Evaluations.id).join(last, last.c.id == Evaluations.id).where(is_mark).subquery()
 
 
 def evidence_as_json(evaluation: Evaluation) -> list[dict[str, Any]]:

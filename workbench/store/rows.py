@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,9 @@ Status = Literal["running", "finished", "stopped", "abandoned"]
 
 RESUME_LIFE_S = 24 * 3600
 """How long a candidate may come back to an abandoned viva, seconds: as long as the resume token lives."""
+
+NO_MARK = 0
+"""`restores_id` of an undo that brought back no mark: the question is unmarked again. No row has this id."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,16 @@ class SessionRow:
     adapter: str | None
     wording: dict[str, int]
 
+    @property
+    def resumable_until(self) -> datetime | None:
+        """Until when its candidate may come back and go on; None for a session that was not abandoned."""
+        if self.status != "abandoned" or self.ended_at is None:
+            return None
+        return self.ended_at + timedelta(seconds=RESUME_LIFE_S)
+
     def may_be_resumed(self, now: datetime) -> bool:
         """Whether it was abandoned so lately that its candidate may still come back and go on."""
-        return (
-            self.status == "abandoned"
-            and self.ended_at is not None
-            and now - self.ended_at < timedelta(seconds=RESUME_LIFE_S)
-        )
+        return self.resumable_until is not None and now < self.resumable_until
 
 
 class WordLike(Protocol):
@@ -119,7 +126,8 @@ class AnswerRow:
 class MarkRow:
     """One evaluation of one question; `rater` is `judge` or the login of who corrected the mark.
 
-    `reason` is the educator's; `restores_id` is the id of the earlier mark an undo brought back.
+    `reason` is the educator's; `restores_id` is the id of the earlier mark an undo brought back. It is 0 where there
+    was none: the question is unmarked again, and verdict, points and rater of this row say nothing.
     """
 
     id: int
@@ -130,6 +138,17 @@ class MarkRow:
     created_at: datetime
     reason: str | None = None
     restores_id: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether this row says that the question has no mark any more."""
+        return self.restores_id == NO_MARK
+
+
+def counting_marks(marks: Iterable[MarkRow]) -> dict[int, MarkRow]:
+    """The last of these marks of each question, by number, without questions that are unmarked again."""
+    last = {mark.number: mark for mark in marks}
+    return {number: mark for number, mark in last.items() if not mark.is_none}
 
 
 @dataclass(frozen=True)
@@ -176,7 +195,8 @@ class SessionData:
         state_revision: How often it was saved.
         turns: What was said, in order.
         answers: Every answer in the order they were given.
-        marks: Every evaluation in the order they were made; `marks_that_count` has the last of each question.
+        marks: Every evaluation in the order they were made, and every undo; `marks_that_count` has the last of each
+            question.
         result: The outcome, None while the viva runs.
         bank: The question bank it was held with, as published text; None when none was kept.
         recording: The recording's file, None when there is none.
@@ -194,8 +214,8 @@ class SessionData:
 
     @property
     def marks_that_count(self) -> dict[int, MarkRow]:
-        """The last mark of each question, by number."""
-        return {mark.number: mark for mark in self.marks}
+        """The last mark of each question that has one, by number."""
+        return counting_marks(self.marks)
 
 
 @dataclass(frozen=True)

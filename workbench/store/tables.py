@@ -171,7 +171,8 @@ class Answers(Base):
 class Evaluations(Base):
     """Marks with their evidence; `rater` is `judge` or the login of the educator who corrected the mark.
 
-    `restores_id` names the earlier row an undo brought back: this one says the same, by the same rater.
+    `restores_id` names the earlier row an undo brought back: this one says the same, by the same rater. It is 0 where
+    an undo left the question unmarked.
     """
 
     __tablename__ = "evaluations"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from workbench.exam.asking import NO_ANSWER_JUDGE
 from workbench.exam.model import MAX_POINTS
+from workbench.store.rows import NO_MARK
 from workbench.transcripts.columns import TABLES
 from workbench.transcripts.schema import check, coerced, empty
 
@@ -44,7 +45,8 @@ class Source(Protocol):
     def raw_marks(self) -> pd.DataFrame:
         """Marks, with the judge's name in `judge` and `judge` or a human's pseudonym in `rater`.
 
-        `mark_id` is a mark's id, `restores_id` that of the earlier mark an undo brought back; missing where not kept.
+        `mark_id` is a mark's id, `restores_id` that of the earlier mark an undo brought back, 0 where that was none;
+        missing where not kept.
         """
 
     def raw_events(self) -> pd.DataFrame:
@@ -187,7 +189,10 @@ def marks_of(source: Source) -> pd.DataFrame:
 
 
 def _standing(raw: pd.DataFrame) -> pd.DataFrame:
-    """The marks that no undo has taken back; the undo, which says again what it brought back, is left out too."""
+    """The marks that no undo has taken back; the undo, which says again what it brought back, is left out too.
+
+    An undo that left a question unmarked takes back every mark before it.
+    """
     undo = raw["restores_id"].notna()
     if not undo.any():
         return raw
@@ -198,6 +203,8 @@ def _standing(raw: pd.DataFrame) -> pd.DataFrame:
         standing: list[tuple[int, int]] = []
         for row, mark_id, restores_id in zip(marks.index, marks["mark_id"], marks["restores_id"], strict=True):
             back = [place for place, (_, earlier) in enumerate(standing) if earlier == restores_id]
+            if pd.notna(restores_id) and restores_id == NO_MARK:
+                back = [-1]  # before the first
             if pd.notna(restores_id) and back:
                 gone += [row, *(taken for taken, _ in standing[back[0] + 1 :])]
                 del standing[back[0] + 1 :]

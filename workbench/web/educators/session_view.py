@@ -12,7 +12,7 @@ from workbench.exam.report_data import QuestionReport, Report
 from workbench.exam.report_evidence import letter
 from workbench.exam.report_page import STATUSES, VERDICTS, answer
 from workbench.store.marking import without_repeats
-from workbench.store.rows import MarkRow, SessionData, TurnRow
+from workbench.store.rows import MarkRow, SessionData, TurnRow, counting_marks
 from workbench.store.rows_educators import SittingRow
 
 PUBLICATION = {
@@ -186,7 +186,7 @@ def question_card(
         title: What stands above, such as whose answer it is.
     """
     points = "\u2013" if question.points is None else f"{question.points:g}"
-    counts = history[-1] if history else None
+    counts = next(iter(counting_marks(history).values()), None)
     by = "" if counts is None else ("the judge" if counts.rater == "judge" else counts.rater)
     sure = ""
     if counts is not None and counts.rater == "judge":
@@ -241,6 +241,12 @@ def history_of(history: Sequence[MarkRow]) -> str:
     rows = []
     history = without_repeats(history)
     for place, mark in enumerate(reversed(history)):
+        if mark.is_none:
+            rows.append(
+                f"<tr><td>{moment(mark.created_at)}</td><td></td><td>{verdict_badge(None)}</td>"
+                "<td class=e-n>\u2013</td><td>undo: back to no mark</td></tr>"
+            )
+            continue
         what = "undo: back to this mark" if mark.restores_id is not None else (mark.reason or "")
         who = "the judge" if mark.rater == "judge" else mark.rater
         rows.append(
@@ -248,9 +254,10 @@ def history_of(history: Sequence[MarkRow]) -> str:
             f"<td>{verdict_badge(mark.evaluation.verdict)}</td><td class=e-n>{mark.evaluation.points:g}</td>"
             f"<td>{escape(what)}</td></tr>"
         )
-    n = len(history)
+    n = sum(not mark.is_none for mark in history)
+    which = "none counts now" if history[-1].is_none else "the first line counts"
     return (
-        f"<details{' open' if n > 1 else ''}><summary>History: {n} mark{'s' if n > 1 else ''}, the first line counts"
+        f"<details{' open' if len(history) > 1 else ''}><summary>History: {n} mark{'s' if n > 1 else ''}, {which}"
         '</summary><div class="e-scroll"><table><thead><tr><th scope="col">When (UTC)</th><th scope="col">Who</th>'
         '<th scope="col">Verdict</th><th scope="col" class=e-n>Points</th><th scope="col">Reason</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></details>"

@@ -163,7 +163,8 @@ def build(context: Context) -> None:
 
     def undo(who: Identity, session_id: str, wanted: int | None) -> list[Any]:
         mark = context.store.undo_override(session_id, _needed(wanted), actor=who.login)
-        gr.Info(f"Question {wanted}: back to {mark.evaluation.verdict}, {mark.evaluation.points:g} points.")
+        back = "not marked" if mark is None else f"{mark.evaluation.verdict}, {mark.evaluation.points:g} points"
+        gr.Info(f"Question {wanted}: back to {back}.")
         return show(who, session_id, wanted, whole=False)
 
     def make_public(who: Identity, session_id: str, wanted: int | None) -> list[Any]:
@@ -240,7 +241,7 @@ def _question(data: SessionData, report: Report, number: int | None, token: str)
         empty = '<p class="e-empty">No question was asked in this session.</p>'
         return [empty, *mark_form.filled(None, None), gr.update(interactive=False), gr.update(interactive=False)]
     history = [mark for mark in data.marks if mark.number == number]
-    counts = history[-1] if history else None
+    counts = data.marks_that_count.get(question.number)
     changed = counts is not None and counts.rater != "judge"
     card = session_view.question_card(
         question, history, session_id=data.session.id, token=token if data.recording is not None else None

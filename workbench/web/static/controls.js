@@ -5,16 +5,6 @@ import { byId, show } from "./dom.js";
 import { forget } from "./memory.js";
 import { hideProblem, tryAgain } from "./problem.js";
 
-const SHORTCUTS = {
-  KeyR: (page) => page.command("repeat"),
-  KeyW: (page) => page.command("rephrase"),
-  KeyM: (page) => page.command("moment"),
-  KeyS: (page) => page.command("skip"),
-  KeyP: (page) => page.command(byId("pause").dataset.command),
-  KeyQ: (page) => page.askEnd(),
-  KeyT: () => byId("typed-text").focus(),
-};
-
 /** @param {object} page the page of `viva.js` */
 export function listen(page) {
   const on = (id, what) => byId(id).addEventListener("click", what);
@@ -67,12 +57,18 @@ export function listen(page) {
   };
 }
 
-/** Shortcuts work with Alt alone, so that they are in nobody's way; a key that is held down counts once. */
+/**
+ * A shortcut does what a click on the control that names it does, and nothing while that control is not shown. It works
+ * with Alt alone, so that it is in nobody's way; a key that is held down counts once.
+ */
 function key(page, event) {
   if (!event.altKey || event.ctrlKey || event.metaKey || page.view() !== "live") return;
   if (byId("end-dialog").open) return;
-  const what = SHORTCUTS[event.code];
-  if (!what) return;
+  const letter = /^Key([A-Z])$/.exec(event.code)?.[1];
+  const control = document.querySelector(`#viva-live [aria-keyshortcuts="Alt+${letter}"]`);
+  if (!control || control.hidden) return;
   event.preventDefault();
-  if (!event.repeat) what(page);
+  if (event.repeat) return;
+  if (control.matches("button")) control.click();
+  else control.focus();
 }

@@ -25,13 +25,15 @@ export class Live {
     setInterval(() => this.drawClock(), 250);
   }
 
-  reset() {
+  /** @param {string | undefined} mode what was chosen, as far as that is known */
+  reset(mode) {
     this.state = null;
     this.marks.clear();
     this.stems.clear();
     for (const id of ["question-card", "consent-card", "areas-card", "notice", "link"]) show(id, false);
     byId("progress-marks").replaceChildren();
     write("progress-text", "Not started");
+    this.drawControls(mode);
     this.drawFloor("connecting");
   }
 
@@ -44,6 +46,7 @@ export class Live {
     write("live-mode", MODES[state.mode] + (state.recording ? " · recorded" : " · not recorded"));
     this.drawFloor(state.floor);
     this.drawProgress();
+    this.drawControls(state.mode);
     this.drawClock();
     show("end-marked", state.mode !== "talk");
     show("end-talk", state.mode === "talk");
@@ -63,6 +66,11 @@ export class Live {
     const [who, hint] = FLOORS[floor];
     write("floor-who", who);
     write("floor-hint", floor === "candidate" && this.typedOnly ? "Type your answer below." : hint);
+  }
+
+  /** What is there for questions is not shown in free conversation, which has none. */
+  drawControls(mode) {
+    for (const part of document.querySelectorAll("#viva-live [data-exam]")) part.hidden = mode === "talk";
   }
 
   drawProgress() {

@@ -59,7 +59,7 @@ class Page {
       }
     }
     this.live.typedOnly = typed;
-    this.live.reset();
+    this.live.reset(choice.viva.mode);
     this.log.clear();
     this.verdicts.clear();
     this.report = null;
