@@ -33,7 +33,11 @@ _AT_ONCE = 256
 
 
 class AdapterScores:
-    """Mean log-probabilities of the labels by several adapters, each asked once about an answer.
+    """Log-probabilities of the labels by adapters, each asked once about an answer; those of one base speak as one.
+
+    Attributes:
+        voices: Their bases. Adapters of one base are of one kind, and the mean of those that are asked speaks for
+            them; what another kind says stands beside it.
 
     Args:
         folders: Of the adapters, trained for `verdict`.
@@ -46,23 +50,27 @@ class AdapterScores:
 
     def __init__(self, folders: Sequence[Path], settings: Settings, directory: Path | None = None) -> None:
         self._asked = [_Asked(folder, settings, directory) for folder in folders]
+        self.voices = tuple(dict.fromkeys(one.base for one in self._asked))
 
     def log_probabilities(self, pairs: Sequence[Pair], *, held_out: bool) -> NDArray[np.float64]:
-        """(n_pairs, 3), in the order of `LABELS`; no numbers where every adapter was trained on the question.
+        """(n_pairs, 3 n_voices), a voice's three in the order of `LABELS`.
+
+        There are no numbers where every adapter of a voice was trained on the question.
 
         Args:
             pairs: The answers.
             held_out: Whether to ask only adapters that were not trained on a question; else all are asked.
         """
         hashes = [question_hash(pair) for pair in pairs]
-        total, count = np.zeros((len(pairs), 3)), np.zeros(len(pairs))
+        total, count = np.zeros((len(pairs), len(self.voices), 3)), np.zeros((len(pairs), len(self.voices), 1))
         for one in self._asked:
             rows = [i for i, key in enumerate(hashes) if not (held_out and key in one.met)]
             if rows:
-                total[rows] += one.log_probabilities([pairs[i] for i in rows])
-                count[rows] += 1
+                voice = self.voices.index(one.base)
+                total[rows, voice] += one.log_probabilities([pairs[i] for i in rows])
+                count[rows, voice] += 1
         with np.errstate(invalid="ignore"):
-            return total / count[:, None]
+            return (total / count).reshape(len(pairs), -1)
 
 
 class _Asked:
@@ -71,7 +79,8 @@ class _Asked:
     def __init__(self, folder: Path, settings: Settings, directory: Path | None) -> None:
         from finetune.adapter_judge import read_adapter
 
-        _, metrics = read_adapter(folder)
+        recipe, metrics = read_adapter(folder)
+        self.base = recipe.base
         self.met = adapter_folder.questions_met(folder) or frozenset()
         self._folder, self._settings = folder, settings
         self._file = directory / f"{str(metrics['adapter_sha256'])[:16]}.npz" if directory else None

@@ -94,7 +94,7 @@ class HybridGrader:
         honest, y_heard = _left_out(_stack, stacked, y, folds), y[heard]
         if self._afterwards:
             beside = np.hstack([_logs([honest])[heard], views.told[heard]])
-            outside |= {"these together": honest, "adapters": np.exp(views.told)}
+            outside |= {"these together": honest} | _voices(views.told)
             honest = _left_out(_weigher, beside, y_heard, folds_heard)
             self._weigher = _weigher().fit(beside, y_heard)
         self._offsets = macro_offsets(honest, y_heard)
@@ -174,6 +174,13 @@ def _left_out(
     for train, test in folds:
         found[test] = make().fit(seen[train], y[train]).predict_proba(seen[test])
     return found
+
+
+def _voices(told: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Probabilities by each voice of adapters."""
+    n = told.shape[1] // len(LABELS)
+    names = ["adapters"] if n == 1 else [f"adapters, base {k + 1}" for k in range(n)]
+    return {name: np.exp(one) for name, one in zip(names, np.split(told, n, axis=1), strict=True)}
 
 
 def _check_heard(n_heard: int, n: int) -> None:

@@ -24,7 +24,7 @@ class Views:
         terms: Names of stems shared, missing and added, by answer.
         said: (n, n_dimensions) vectors of the answers, by encoder.
         right: (n, n_dimensions) vectors of the reference nearest to each.
-        told: (n, 3) log-probabilities of the labels by adapters; of no columns where there are none, no
+        told: (n, 3 n_voices) log-probabilities of the labels by adapters; of no columns where there are none, no
             numbers where none may be asked.
     """
 

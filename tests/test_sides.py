@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -129,6 +130,21 @@ def test_while_a_hybrid_is_fitted_an_adapter_is_silent_on_questions_it_was_train
     for one in again._asked:  # noqa: SLF001 - what was kept is not asked again
         one._probabilities = None  # type: ignore[assignment,method-assign]
     np.testing.assert_allclose(again.log_probabilities(pairs, held_out=False), np.mean(alone, axis=0), atol=1e-3)
+
+
+@pytest.mark.weights
+def test_adapters_of_two_bases_speak_beside_each_other(adapters: tuple[list[Path], Path], tmp_path: Path) -> None:
+    folders, rows = adapters
+    pairs = [Pair(r.question, r.references, r.answer) for r in read_prepared(rows / "train.jsonl")]
+    other = shutil.copytree(folders[1], tmp_path / "other")
+    recipe = load_recipe(other / "recipe.yaml")
+    both = AdapterScores([*folders, other], SETTINGS)
+    both._asked[2].base = "another"  # noqa: SLF001 - what another base would say is of no interest here
+    both.voices = (recipe.base, "another")
+    held = both.log_probabilities(pairs, held_out=True)
+    assert held.shape == (len(pairs), 6) and np.isfinite(held[:, :3]).all() and np.isnan(held[:, 3:]).all()
+    alone = np.log(verdict_grader(folders[1], SETTINGS).probabilities(pairs))
+    np.testing.assert_allclose(both.log_probabilities(pairs, held_out=False)[:, 3:], alone, atol=1e-3)
 
 
 class Knowing:
