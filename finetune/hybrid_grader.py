@@ -112,10 +112,12 @@ class HybridGrader:
     def probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         """(n_pairs, 3); see `Grader`."""
         views = self.look(pairs)
-        stacked = _logs(self._fitted[name].predict_proba(member.see(views)) for name, member in self._members().items())
-        found = self._stack.predict_proba(stacked)
+        stacked = _logs(
+            label_probabilities(self._fitted[name], member.see(views)) for name, member in self._members().items()
+        )
+        found = label_probabilities(self._stack, stacked)
         if self._afterwards:
-            found = self._weigher.predict_proba(np.hstack([_logs([found]), views.told]))
+            found = label_probabilities(self._weigher, np.hstack([_logs([found]), views.told]))
         weighed = np.exp(np.log(found + 1e-9) + self._offsets)
         return np.asarray(weighed / weighed.sum(axis=1, keepdims=True))
 
@@ -160,9 +162,15 @@ def left_out_probabilities(member: Member, views: Views, y: NDArray[np.intp], fo
     """(n, 3): what a member says of each answer when it was fitted without the answer's question."""
     found = np.zeros((len(y), len(LABELS)))
     for train, test in folds:
-        found[test] = (
-            member.make().fit(member.see(views.rows(train)), y[train]).predict_proba(member.see(views.rows(test)))
-        )
+        made = member.make().fit(member.see(views.rows(train)), y[train])
+        found[test] = label_probabilities(made, member.see(views.rows(test)))
+    return found
+
+
+def label_probabilities(model: Any, seen: Any) -> NDArray[np.float64]:
+    """(n, 3): what a fitted model says; 0 for a label that it never met, as a few questions may lack one."""
+    found = np.zeros((len(seen), len(LABELS)))
+    found[:, model.classes_] = model.predict_proba(seen)
     return found
 
 
@@ -172,7 +180,7 @@ def _left_out(
     """(n, 3): what a model says of each row when it was fitted without the row's question."""
     found = np.zeros((len(y), len(LABELS)))
     for train, test in folds:
-        found[test] = make().fit(seen[train], y[train]).predict_proba(seen[test])
+        found[test] = label_probabilities(make().fit(seen[train], y[train]), seen[test])
     return found
 
 

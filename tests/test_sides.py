@@ -198,6 +198,22 @@ def test_one_adapter_is_weighed_by_the_questions_it_was_held_from() -> None:
         few.fit(pairs, labels, groups)
 
 
+def test_a_label_that_only_one_of_the_held_questions_has_breaks_nothing() -> None:
+    pairs, labels, groups = made_up(10, 3)
+    questions = list(dict.fromkeys(pair.question for pair in pairs))
+    labels = [
+        "partial" if label == "incorrect" and pair.question in questions[5:] else label
+        for pair, label in zip(pairs, labels, strict=True)
+    ]
+    names = ("correct", "partial", "incorrect")
+    right = {p.answer + p.question: names.index(v) for p, v in zip(pairs, labels, strict=True)}
+    vectors = {"minilm": Vectors(embed)}
+    hybrid = HybridGrader("x", ("minilm",), vectors, [Path("a")], Knowing(right, questions[:4]))  # type: ignore[arg-type]
+    hybrid.fit(pairs, labels, groups)
+    chances = hybrid.probabilities(pairs)
+    assert chances.shape == (len(pairs), 3) and np.allclose(chances.sum(axis=1), 1)
+
+
 def test_what_words_say_is_learnt_on_all_questions_though_an_adapter_was_held_from_few() -> None:
     pairs, labels, groups = made_up(10, 3)
     names = ("correct", "partial", "incorrect")
