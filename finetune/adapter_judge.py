@@ -246,7 +246,7 @@ class EncoderPointJudge:
         self, question: Question, answer: str, *, question_text: str = "", recognition_confidence: float = 1.0
     ) -> Evaluation:
         """Marks one answer; see `Judge`."""
-        measured = self._measurer.measure(question, answer, question_text)
+        measured = self._measurer.measure(question, answer, question_text, spoken=recognition_confidence < 1)
         if earns_nothing(measured):
             chances = np.tile(np.array([0.0, 0.0, 1.0]), (len(question.key_points), 1))
         else:

@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 
 from finetune.corpora import LABELS, CorpusError
 from finetune.pair_features import STOP, Pair, tokens
-from finetune.references import references_of
+from finetune.references import ReferenceQuestion, references_of
+from workbench.exam.grading import find_point, is_salad
 from workbench.exam.items import Question
+from workbench.exam.matching import read_answer
 from workbench.exam.model import Evaluation, KeyPointEvidence, Verdict
+from workbench.judging.passages import passages
 
 COVERED = 0.5
 """Share of a key point's telling words that a partly right answer must hold for the point to count as covered."""
+
+DOUBTED = 0.5
+"""How sure a judge is of an answer that the words refute: a person should look."""
 
 _RANGES = {"correct": (6.0, 10.0), "partial": (3.0, 5.5), "incorrect": (0.0, 2.5)}
 _VALUE = np.array([10.0, 5.0, 0.0])
@@ -69,6 +75,8 @@ class GradedJudge:
         """Marks one answer; see `workbench.judging.base.Judge`."""
         if not answer.strip():
             return nothing_said(question, self.name)
+        if refuted(question, answer, question_text, spoken=recognition_confidence < 1):
+            return nothing_said(question, self.name, DOUBTED)
         asked = f"{question_text} {question.stem}".strip()
         probability = self.grader.probabilities([Pair(asked, references_of(question), answer)])[0]
         verdict: Verdict = LABELS[int(np.argmax(probability))]
@@ -101,10 +109,28 @@ class GradedJudge:
             raise CorpusError(f"{path} is no fitted judge ({type(error).__name__}); {how}") from error
 
 
-def nothing_said(question: Question, judge: str) -> Evaluation:
+def nothing_said(question: Question, judge: str, confidence: float = 1.0) -> Evaluation:
     """What an empty answer is worth, which no model needs to be asked for."""
     missing = tuple(KeyPointEvidence(point.id, "missing", "", point.weight) for point in question.key_points)
-    return Evaluation(question.id, "incorrect", 0.0, missing, 1.0, judge)
+    return Evaluation(question.id, "incorrect", 0.0, missing, confidence, judge)
+
+
+def refuted(question: Question, answer: str, question_text: str, *, spoken: bool) -> bool:
+    """Whether the words alone show that an answer earns nothing, whatever a model makes of it.
+
+    A model that compares an answer with a reference sees how much they share, and takes a heap of accepted wordings, or
+    a model answer with "all of which is untrue" behind it, for the answer. So an answer is worth nothing that is a heap
+    of terms, that says nothing of its own, or that denies each key point it names. Of 1,731 right and partly right
+    answers of the banks four read so. A question with references only has no wordings to tell it by.
+    """
+    if isinstance(question, ReferenceQuestion):
+        return False
+    read = read_answer(question, answer, f"{question_text} {question.stem}", spoken=spoken)
+    found = [find_point(point, read) for point in question.key_points]
+    denied = any(one.evidence.status == "contradicted" and not one.mistaken for one in found)
+    if denied and not any(one.status == "covered" for one in found):
+        return True
+    return is_salad(read, question) or not passages(read)
 
 
 def evidence_of(question: Question, answer: str, verdict: Verdict) -> tuple[KeyPointEvidence, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.corpora import LABELS
-from finetune.graded_judge import evidence_of, nothing_said
+from finetune.graded_judge import DOUBTED, evidence_of, nothing_said, refuted
 from finetune.references import references_of
 from workbench.engines.bridge import wait_for
 from workbench.exam import judge_prompts
@@ -56,6 +56,8 @@ class MarksJudge:
         """Marks one answer; see `workbench.judging.base.Judge`. It is as sure as the verdict's marks are likely."""
         if not answer.strip():
             return nothing_said(question, self.name)
+        if refuted(question, answer, question_text, spoken=recognition_confidence < 1):
+            return nothing_said(question, self.name, DOUBTED)
         asked = f"{question_text} {question.stem}".strip()
         prompt = marks_prompt(asked, references_of(question), answer)
         chances = np.exp(np.array(wait_for(self._scorer.score_many([prompt.messages], prompt.labels))[0]))

@@ -11,14 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from finetune.attacks import attacks
+from finetune.choosing import chosen_by_hash
 from finetune.corpora import LABELS, CorpusError
 from finetune.floor_grader import FloorGrader
-from finetune.graded_judge import GradedJudge, Grader
+from finetune.graded_judge import DOUBTED, GradedJudge, Grader
 from finetune.hybrid_grader import HybridGrader, folds_by_question, macro_offsets
 from finetune.pair_features import Pair, aligned_terms, fit_idf, lexical, nearness, respelled, tokens
 from finetune.references import reference_question
 from finetune.vectors import ENCODERS, Vectors, encoder
 from workbench.engines.base import EngineError
+from workbench.exam.bank import load_banks
 from workbench.settings import Settings
 
 WORDS = "iron wood water stone glass paper cotton copper silver rubber plastic leather marble cement bronze".split()
@@ -205,3 +208,41 @@ def test_a_file_that_is_no_judge_says_how_to_make_one(tmp_path: Path) -> None:
     (tmp_path / "text.joblib").write_text("not a judge")
     with pytest.raises(CorpusError, match="is no fitted judge"):
         GradedJudge.load(tmp_path / "text.joblib")
+
+
+class Generous:
+    """A grader that finds every answer right."""
+
+    name = "generous"
+
+    def fit(self, pairs: Sequence[Pair], labels: Sequence[str], groups: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
+        return np.tile([0.9, 0.06, 0.04], (len(pairs), 1))
+
+
+def test_what_the_words_refute_earns_nothing_however_much_it_looks_like_the_answer() -> None:
+    judge = GradedJudge(Generous())
+    asked = [(scenario, question) for bank in load_banks().values() for _, scenario, question in bank.questions()]
+    tried = chosen_by_hash(list(attacks(asked)), 400, lambda row: f"{row[0]} {row[2].id} {row[3]}")
+    kinds = (
+        "untrue",
+        "false",
+        "not thought",
+        "never believed",
+        "disagreed",
+        "don't know",
+        "nothing",
+        "terms of the area",
+    )
+    marked = [judge.judge(q, text, question_text=s.text) for kind, s, q, text in tried if kind.endswith(kinds)]
+    assert len(marked) > 40 and {mark.verdict for mark in marked} == {"incorrect"}
+    for scenario, question in asked[::7]:
+        mark = judge.judge(question, question.model_answer, question_text=scenario.text)
+        assert mark.verdict == "correct" and mark.confidence > DOUBTED
+
+
+def test_answers_beside_references_alone_are_left_to_the_grader() -> None:
+    question = reference_question("q", "Why does the bulb go out?", ("There is a gap in the circuit.",))
+    assert GradedJudge(Generous()).judge(question, "gap circuit gap circuit not").verdict == "correct"
