@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from finetune.corpora import LABELS, CorpusError
 from finetune.pair_features import STOP, Pair, tokens
 from finetune.references import ReferenceQuestion, references_of
-from workbench.exam.grading import find_point, is_salad
+from workbench.exam.grading import find_point, is_salad, wordings_named
 from workbench.exam.items import Question
 from workbench.exam.matching import read_answer
 from workbench.exam.model import Evaluation, KeyPointEvidence, Verdict
@@ -24,6 +24,10 @@ COVERED = 0.5
 
 DOUBTED = 0.5
 """How sure a judge is of an answer that the words refute: a person should look."""
+
+MOST_WORDINGS = 3.0
+"""In how many wordings people name a key point, on average, at most: 2.75 in those answers; who recites them all, 7 and
+more."""
 
 _RANGES = {"correct": (6.0, 10.0), "partial": (3.0, 5.5), "incorrect": (0.0, 2.5)}
 _VALUE = np.array([10.0, 5.0, 0.0])
@@ -120,8 +124,9 @@ def refuted(question: Question, answer: str, question_text: str, *, spoken: bool
 
     A model that compares an answer with a reference sees how much they share, and takes a heap of accepted wordings, or
     a model answer with "all of which is untrue" behind it, for the answer. So an answer is worth nothing that is a heap
-    of terms, that says nothing of its own, or that denies each key point it names. Of 1,731 right and partly right
-    answers of the banks four read so. A question with references only has no wordings to tell it by.
+    of terms, that says nothing of its own, that denies each key point it names, or that recites the wordings of all. Of
+    1,731 right and partly right answers of the banks four read so. A question with references only has no wordings to
+    tell it by.
     """
     if isinstance(question, ReferenceQuestion):
         return False
@@ -130,7 +135,7 @@ def refuted(question: Question, answer: str, question_text: str, *, spoken: bool
     denied = any(one.evidence.status == "contradicted" and not one.mistaken for one in found)
     if denied and not any(one.status == "covered" for one in found):
         return True
-    return is_salad(read, question) or not passages(read)
+    return is_salad(read, question) or not passages(read) or wordings_named(read, question) > MOST_WORDINGS
 
 
 def evidence_of(question: Question, answer: str, verdict: Verdict) -> tuple[KeyPointEvidence, ...]:

@@ -226,7 +226,16 @@ def test_what_the_words_refute_earns_nothing_however_much_it_looks_like_the_answ
     judge = GradedJudge(Generous())
     asked = [(scenario, question) for bank in load_banks().values() for _, scenario, question in bank.questions()]
     tried = chosen_by_hash(list(attacks(asked)), 400, lambda row: f"{row[0]} {row[2].id} {row[3]}")
-    kinds = ("untrue", "false", "not thought", "never believed", "disagreed with", "nothing", "of the area with and")
+    kinds = (
+        "untrue",
+        "false",
+        "not thought",
+        "never believed",
+        "disagreed with",
+        "nothing",
+        "area with and",
+        "every accepted wording",
+    )
     marked = [judge.judge(q, text, question_text=s.text) for kind, s, q, text in tried if kind.endswith(kinds)]
     assert len(marked) > 40 and {mark.verdict for mark in marked} == {"incorrect"}
     for scenario, question in asked[::7]:

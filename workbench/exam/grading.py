@@ -227,6 +227,11 @@ def is_salad(answer: Answer, question: Question) -> bool:
     )
 
 
+def wordings_named(answer: Answer, question: Question) -> float:
+    """In how many wordings an answer names a key point, one beside the other: the mean over the key points."""
+    return sum(_ways(find(point.accepted, answer)) for point in question.key_points) / len(question.key_points)
+
+
 def _ways(matches: Sequence[Match]) -> int:
     """In how many wordings a point is named, one beside the other: words of one wording are not counted for another."""
     count, last = 0, -1
