@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
+from finetune.answers import exemplars, ticked
 from finetune.attacks import attacks
 from finetune.choosing import chosen_by_hash
 from finetune.corpora import LABELS, CorpusError
 from finetune.floor_grader import FloorGrader
-from finetune.graded_judge import DOUBTED, GradedJudge, Grader
+from finetune.graded_judge import DOUBTED, GradedJudge, Grader, refuted
 from finetune.hybrid_grader import HybridGrader, folds_by_question, macro_offsets
 from finetune.pair_features import Pair, aligned_terms, fit_idf, lexical, nearness, respelled, tokens
 from finetune.references import reference_question
@@ -246,3 +247,9 @@ def test_what_the_words_refute_earns_nothing_however_much_it_looks_like_the_answ
 def test_answers_beside_references_alone_are_left_to_the_grader() -> None:
     question = reference_question("q", "Why does the bulb go out?", ("There is a gap in the circuit.",))
     assert GradedJudge(Generous()).judge(question, "gap circuit gap circuit not").verdict == "correct"
+
+
+def test_of_right_and_partly_right_answers_next_to_none_reads_as_refuted() -> None:
+    rows = [row for row in (*exemplars("all"), *ticked()) if row.verdict != "incorrect"]
+    hit = [row.text for row in rows if refuted(row.question, row.text, row.scenario, spoken=False)]
+    assert len(rows) == 1731 and len(hit) == 4, hit
