@@ -231,18 +231,15 @@ def evaluate(
     if (predictions or plot) and "," in judges:
         raise typer.BadParameter(f"--predictions and --plot are of one judge; got --judges {judges}")
     if on == "heard":
-        from finetune.commands.evaluate import predict_heard
-        from finetune.commands.hear import evaluate_heard
+        from finetune.commands.evaluate import evaluate_heard
 
         if trained_on and not (predictions or plot):
             raise typer.BadParameter(
                 "--trained-on cuts what is kept by question seen or not: with --on heard add --predictions or --plot"
             )
-        if predictions or plot:
-            predict_heard(judges.strip(), half, hearings, limit, predictions, plot, trained_on)
-            if out is None:
-                return
-        report = evaluate_heard([name.strip() for name in judges.split(",")], half, hearings, limit)
+        report = evaluate_heard(
+            [name.strip() for name in judges.split(",")], half, hearings, limit, predictions, plot, trained_on
+        )
         if out is not None:
             write_report(out, report)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from finetune.answers import Half, Marked, exemplars
 from finetune.choosing import chosen_by_hash
 from finetune.hearing import Heard, answer_id, read_rows
 from finetune.metrics import RESAMPLES, VERDICTS, codes, draws_by_question, kappa, macro_f1, scores
-from workbench.exam.model import Evaluation
+from finetune.predictions import Prediction, predict
 from workbench.judging.base import MODERATE_BELOW, Judge
 
 HEARD = Path(__file__).resolve().parents[1] / "data" / "judging" / "heard.jsonl"
@@ -65,37 +65,39 @@ def pairs(
     return chosen_by_hash(found, limit, lambda row: f"{row.typed.question.id} {row.typed.text}")
 
 
-def compare(judge: Judge, given: Iterable[Pair]) -> dict[str, Any]:
-    """Marks every answer twice, typed and heard.
+def marked(
+    judge: Judge, rows: Sequence[Pair], *, asked_as: str = "", trained_on: Collection[str] | None = None
+) -> Iterator[tuple[Prediction, Prediction]]:
+    """Marks every answer twice, typed and heard; see `finetune.predictions.predict`."""
+    typed = predict(judge, (row.typed for row in rows), asked_as=asked_as, trained_on=trained_on)
+    spoken = ((row.heard, row.hearing.confidence) for row in rows)
+    heard = predict(judge, spoken, asked_as=asked_as, trained_on=trained_on, medium="heard")
+    return zip(typed, heard, strict=True)
+
+
+def compare(rows: Sequence[Pair], marks: Sequence[tuple[Prediction, Prediction]]) -> dict[str, Any]:
+    """What hearing costs a judge.
 
     Args:
-        judge: The judge.
-        given: The answers.
+        rows: The answers.
+        marks: Of each, typed and heard, as `marked` gives them.
 
     Returns:
         `typed` and `heard` (the figures of `finetune.metrics.scores`), `difference` (heard less typed, paired: 95 %
         bootstrap interval by question), the same figures by word error rate, voice and place, how the recogniser's
         errors moved verdicts, and what is left when doubtful marks go to a person.
     """
-    rows: list[Pair] = []
-    typed: list[Evaluation] = []
-    heard: list[Evaluation] = []
-    for pair in given:
-        rows.append(pair)
-        question, case = pair.typed.question, pair.typed.scenario
-        typed.append(judge.judge(question, pair.typed.text, question_text=case))
-        heard.append(
-            judge.judge(question, pair.hearing.text, question_text=case, recognition_confidence=pair.hearing.confidence)
-        )
+    typed, heard = [typed for typed, _ in marks], [heard for _, heard in marks]
 
     def both(chosen: Sequence[int]) -> dict[str, Any]:
         true = [rows[i].typed.verdict for i in chosen]
+        same = [typed[i].given_verdict == heard[i].given_verdict for i in chosen]
         return {
             "n": len(chosen),
             "wer": round(float(np.mean([rows[i].hearing.wer for i in chosen])), 4),
-            "typed_macro_f1": _f1(true, [typed[i].verdict for i in chosen]),
-            "heard_macro_f1": _f1(true, [heard[i].verdict for i in chosen]),
-            "same_verdict": round(float(np.mean([typed[i].verdict == heard[i].verdict for i in chosen])), 4),
+            "typed_macro_f1": _f1(true, [typed[i].given_verdict for i in chosen]),
+            "heard_macro_f1": _f1(true, [heard[i].given_verdict for i in chosen]),
+            "same_verdict": round(float(np.mean(same)), 4),
         }
 
     def groups(name: Callable[[Pair], str]) -> dict[str, Any]:
@@ -103,10 +105,9 @@ def compare(judge: Judge, given: Iterable[Pair]) -> dict[str, Any]:
         return {one: both([i for i, other in enumerate(names) if other == one]) for one in sorted(set(names))}
 
     order = {verdict: place for place, verdict in enumerate(reversed(VERDICTS))}
-    moved = [order[b.verdict] - order[a.verdict] for a, b in zip(typed, heard, strict=True)]
-    over = [order[b.verdict] > order[row.typed.verdict] for b, row in zip(heard, rows, strict=True)]
+    moved = [order[b.given_verdict] - order[a.given_verdict] for a, b in zip(typed, heard, strict=True)]
+    over = [order[b.given_verdict] > order[row.typed.verdict] for b, row in zip(heard, rows, strict=True)]
     return {
-        "judge": judge.name,
         "n": len(rows),
         "wer": round(float(np.mean([row.hearing.wer for row in rows])), 4),
         "typed": _scored(rows, typed),
@@ -136,28 +137,28 @@ def _f1(true: Sequence[str], given: Sequence[str]) -> float:
     return round(macro_f1(codes(true), codes(given)), 4)
 
 
-def _scored(rows: Sequence[Pair], marks: Sequence[Evaluation]) -> dict[str, Any]:
+def _scored(rows: Sequence[Pair], marks: Sequence[Prediction]) -> dict[str, Any]:
     return scores(
         [row.typed.verdict for row in rows],
-        [mark.verdict for mark in marks],
+        [mark.given_verdict for mark in marks],
         [row.typed.points for row in rows],
-        [mark.points for mark in marks],
+        [mark.given_points for mark in marks],
         [row.typed.question.id for row in rows],
     )
 
 
-def _difference(rows: Sequence[Pair], typed: Sequence[Evaluation], heard: Sequence[Evaluation]) -> dict[str, Any]:
+def _difference(rows: Sequence[Pair], typed: Sequence[Prediction], heard: Sequence[Prediction]) -> dict[str, Any]:
     """Heard less typed; both are drawn together, so that what makes a question hard cancels out."""
     true = codes([row.typed.verdict for row in rows])
     points = np.array([row.typed.points for row in rows])
-    before, after = (codes([mark.verdict for mark in marks]) for marks in (typed, heard))
-    marked = [np.array([mark.points for mark in marks]) for marks in (typed, heard)]
+    before, after = (codes([mark.given_verdict for mark in marks]) for marks in (typed, heard))
+    points_given = [np.array([mark.given_points for mark in marks]) for marks in (typed, heard)]
 
     def f1(i: NDArray[np.intp]) -> float:
         return macro_f1(true[i], after[i]) - macro_f1(true[i], before[i])
 
     def qwk(i: NDArray[np.intp]) -> float:
-        return kappa(points[i], marked[1][i]) - kappa(points[i], marked[0][i])
+        return kappa(points[i], points_given[1][i]) - kappa(points[i], points_given[0][i])
 
     draws = draws_by_question([row.typed.question.id for row in rows])
     every = np.arange(len(rows))
@@ -168,9 +169,9 @@ def _difference(rows: Sequence[Pair], typed: Sequence[Evaluation], heard: Sequen
     return result
 
 
-def _moderated(rows: Sequence[Pair], marks: Sequence[Evaluation]) -> dict[str, Any]:
+def _moderated(rows: Sequence[Pair], marks: Sequence[Prediction]) -> dict[str, Any]:
     """What a person gets to see, and how right the marks are that nobody looks at."""
-    wrong = [mark.verdict != row.typed.verdict for mark, row in zip(marks, rows, strict=True)]
+    wrong = [mark.given_verdict != row.typed.verdict for mark, row in zip(marks, rows, strict=True)]
     doubtful = [mark.confidence < MODERATE_BELOW for mark in marks]
     kept = [i for i, doubt in enumerate(doubtful) if not doubt]
     return {
@@ -178,5 +179,5 @@ def _moderated(rows: Sequence[Pair], marks: Sequence[Evaluation]) -> dict[str, A
         "doubtful_rate": round(float(np.mean(doubtful)), 4),
         "wrong_rate": round(float(np.mean(wrong)), 4),
         "wrong_ones_caught": round(sum(w and d for w, d in zip(wrong, doubtful, strict=True)) / max(1, sum(wrong)), 4),
-        "macro_f1_of_the_rest": _f1([rows[i].typed.verdict for i in kept], [marks[i].verdict for i in kept]),
+        "macro_f1_of_the_rest": _f1([rows[i].typed.verdict for i in kept], [marks[i].given_verdict for i in kept]),
     }

@@ -96,6 +96,13 @@ def test_an_option_that_would_not_be_heeded_is_refused(given: list[str], said: s
     assert done.exit_code == 2 and said in " ".join(done.output.replace("│", " ").split()), done.output
 
 
+@pytest.mark.parametrize("on", ["heard", "exemplars"])
+def test_a_judge_that_is_not_there_is_refused_by_name(on: str, tmp_path: Path) -> None:
+    judge = f"adapter:{tmp_path / 'none'}"
+    done = RUNNER.invoke(app, ["evaluate", "--on", on, "--judges", judge, "--limit", "2"])
+    assert done.exit_code == 2 and "viva-finetune train" in " ".join(done.output.replace("│", " ").split()), done.output
+
+
 def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
     for arguments in (
         ["evaluate", "--on", "beetle", "--data", str(tmp_path)],

@@ -15,6 +15,7 @@ import soundfile
 
 from finetune.answers import Marked, exemplars
 from finetune.heard import HEARD, Pair, band_of, compare, pairs
+from finetune.heard import marked as twice
 from finetune.hearing import Heard, Hearings, answer_id, hear_all, key_of, read_rows, share_of, words_of
 from finetune.speaking import AFTER_S, BEFORE_S, PLACES, SETTLE_S, SPEAKERS, drawn, in_place, speak
 from finetune.word_errors import word_error_rate
@@ -280,7 +281,7 @@ def test_a_judge_that_misjudges_every_fourth_heard_answer_loses_what_it_should()
         given.append(pair(n, true, f"heard {n}", wer=0.3 if lost else 0.0, confidence=0.5 if lost else 0.9))
         answers[f"typed {n}"] = true
         answers[f"heard {n}"] = "incorrect" if lost else true
-    found = compare(WrittenJudge(answers), given)
+    found = compare(given, list(twice(WrittenJudge(answers), given)))
     assert found["typed"]["macro_f1"]["value"] == 1
     difference = found["difference"]["macro_f1"]
     assert difference["value"] == pytest.approx(found["heard"]["macro_f1"]["value"] - 1, abs=1e-4)
@@ -298,7 +299,7 @@ def test_hearing_that_makes_a_wrong_answer_right_is_counted():
         "typed 0": "incorrect", "heard 0": "correct", "typed 1": "correct", "heard 1": "correct",
         "typed 2": "incorrect", "heard 2": "partial",
     }  # fmt: skip
-    found = compare(WrittenJudge(answers), given)
+    found = compare(given, list(twice(WrittenJudge(answers), given)))
     assert found["verdicts_raised_by_hearing"] == 2
     assert found["raised_above_the_examiner_by_hearing"] == 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,30 +76,32 @@ def evaluate_banks(
     return results
 
 
-def predict_heard(
-    name: str,
+def evaluate_heard(
+    judges: Sequence[str],
     half: Half,
     hearings: Path | None,
     limit: int | None,
     predictions: Path | None,
     plot: Path | None,
     trained_on: Path | None,
-) -> None:
-    """Marks answers typed and heard and keeps the marks in one file, cut by the slice `medium`.
+) -> dict[str, Any]:
+    """Marks answers typed and heard, shows what hearing costs each judge, and returns the report.
 
     Args:
-        name: The judge.
+        judges: Names.
         half: Which exemplars.
-        hearings: What was heard of them; None is what comes with the repository.
+        hearings: What was heard of them; None is what comes with the repository, of the held-out half.
         limit: Only so many answers, chosen by hash.
-        predictions: File the marks go to.
+        predictions: File the marks of the one judge go to, cut by the slice `medium`.
         plot: Picture of how sure and how right it is.
         trained_on: Training data, to tell questions seen from unseen ones; None takes what an adapter says it met.
     """
+    from rich.console import Console
     from rich.progress import track
+    from rich.table import Table
 
-    from finetune.heard import HEARD, pairs
-    from finetune.predictions import predict, stems_of
+    from finetune.heard import HEARD, compare, marked, pairs
+    from finetune.predictions import stems_of
     from finetune.registry import questions_learnt
     from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
@@ -111,15 +112,35 @@ def predict_heard(
         raise typer.BadParameter(f"there is no {path}; `viva-finetune hear` makes one")
     try:
         rows = pairs(path, half, settings.banks_dir, limit)
-        judge = make_judge(name, settings)
-        learnt = stems_of(trained_on) if trained_on else questions_learnt(name, settings)
+        stems = stems_of(trained_on) if trained_on else None
+        made = {name: make_judge(name, settings) for name in judges}
+        learnt = {name: stems if trained_on else questions_learnt(name, settings) for name in judges}
     except (ValueError, EngineError) as error:
         raise typer.BadParameter(str(error)) from None
-    heard = [(replace(row.typed, text=row.hearing.text), row.hearing.confidence) for row in rows]
-    typed = track([row.typed for row in rows], description=f"{name}, typed", transient=True)
-    marks = list(predict(judge, typed, asked_as=name, trained_on=learnt))
-    asked = track(heard, description=f"{name}, heard", transient=True)
-    keep([*marks, *predict(judge, asked, asked_as=name, trained_on=learnt, medium="heard")], predictions, plot)
+    results = []
+    table = Table(
+        "judge", "macro-F1 typed", "heard", "difference", "QWK typed", "heard", "raised / lowered", "doubtful heard",
+        title=f"{len(rows)} answers, typed beside heard",
+    )  # fmt: skip
+    for name, judge in made.items():
+        asked = marked(judge, rows, asked_as=name, trained_on=learnt[name])
+        marks = list(track(asked, description=name, total=len(rows), transient=True))
+        keep([*(typed for typed, _ in marks), *(heard for _, heard in marks)], predictions, plot)
+        result = {"judge": judge.name, **compare(rows, marks)}
+        results.append(result)
+        difference = result["difference"]["macro_f1"]
+        table.add_row(
+            name,
+            f"{result['typed']['macro_f1']['value']:.3f}",
+            f"{result['heard']['macro_f1']['value']:.3f}",
+            f"{difference['value']:+.3f} \\[{difference['low']:+.3f}, {difference['high']:+.3f}]",
+            f"{result['typed']['qwk']['value']:.3f}",
+            f"{result['heard']['qwk']['value']:.3f}",
+            f"{result['verdicts_raised_by_hearing']} / {result['verdicts_lowered_by_hearing']}",
+            f"{result['moderation']['heard']['doubtful_rate']:.2f}",
+        )
+    Console().print(table)
+    return {"on": "heard", "half": half, "limit": limit, "judges": results}
 
 
 def keep(marks: Sequence[Prediction], predictions: Path | None, plot: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -65,58 +65,6 @@ def hear(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(f"{line}\n" for line in sorted(lines)), encoding="utf-8")
     typer.echo(f"wrote {len(lines)} hearings to {out}")
-
-
-def evaluate_heard(
-    judges: list[str],
-    half: Literal["tuning", "held-out", "all"],
-    hearings: Path | None,
-    limit: int | None = None,
-) -> dict[str, Any]:
-    """Marks answers typed and heard, shows what hearing costs each judge, and returns the report.
-
-    Args:
-        judges: Their names.
-        half: Which exemplars.
-        hearings: What was heard of them; None is what comes with the repository, of the held-out half.
-        limit: Only so many answers, chosen by hash.
-    """
-    from rich.console import Console
-    from rich.progress import track
-    from rich.table import Table
-
-    from finetune.heard import HEARD, compare, pairs
-    from workbench.judging.registry import make_judge
-    from workbench.settings import get_settings
-
-    settings = get_settings()
-    try:
-        rows = pairs(hearings or HEARD, half, settings.banks_dir, limit)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    except FileNotFoundError:
-        raise typer.BadParameter(f"there is no {hearings or HEARD}; `viva-finetune hear` makes one") from None
-    results = []
-    table = Table(
-        "judge", "macro-F1 typed", "heard", "difference", "QWK typed", "heard", "raised / lowered", "doubtful heard",
-        title=f"{len(rows)} answers, typed beside heard",
-    )  # fmt: skip
-    for name in judges:
-        result = compare(make_judge(name, settings), track(rows, description=name, transient=True))
-        results.append(result)
-        difference = result["difference"]["macro_f1"]
-        table.add_row(
-            name,
-            f"{result['typed']['macro_f1']['value']:.3f}",
-            f"{result['heard']['macro_f1']['value']:.3f}",
-            f"{difference['value']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]",
-            f"{result['typed']['qwk']['value']:.3f}",
-            f"{result['heard']['qwk']['value']:.3f}",
-            f"{result['verdicts_raised_by_hearing']} / {result['verdicts_lowered_by_hearing']}",
-            f"{result['moderation']['heard']['doubtful_rate']:.2f}",
-        )
-    Console().print(table)
-    return {"on": "heard", "half": half, "limit": limit, "judges": results}
 
 
 def confusions(
