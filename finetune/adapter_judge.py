@@ -282,7 +282,7 @@ def adapter_judge(folder: Path, settings: Settings, *, task: str | None = None, 
     if chosen not in graded:
         raise AdapterError(f"{folder} was not trained for {chosen!r}; it has {', '.join(recipe.tasks)}")
     name = f"{folder.name}@{(metrics.get('adapter_sha256') or 'unfinished')[:8]}"
-    loaded = load_adapter(folder, settings.models_dir, device)
+    loaded = _load_for_service(folder, settings, device)
     about = {"adapter": folder.name, "base": recipe.base, "task": chosen, "status": metrics.get("status")}
     if recipe.kind == "encoder":
         if chosen == "verdict":
@@ -307,8 +307,18 @@ def verdict_grader(folder: Path, settings: Settings) -> VerdictGrader | EncoderG
     if "verdict" not in recipe.tasks:
         raise AdapterError(f"{folder} was not trained for 'verdict'; it has {', '.join(recipe.tasks)}")
     name = f"{folder.name}@{(metrics.get('adapter_sha256') or 'unfinished')[:8]}"
-    loaded = load_adapter(folder, settings.models_dir)
+    loaded = _load_for_service(folder, settings)
     return EncoderGrader(loaded, name) if recipe.kind == "encoder" else VerdictGrader(AdapterScorer(loaded, name))
+
+
+def _load_for_service(folder: Path, settings: Settings, device: str = "auto") -> Loaded:
+    """An adapter that takes no more of the processor than the settings give to a model."""
+    import torch
+
+    loaded = load_adapter(folder, settings.models_dir, device)
+    if loaded.device.type == "cpu":
+        torch.set_num_threads(settings.threads)
+    return loaded
 
 
 def _head_probabilities(loaded: Loaded, asked: Sequence[Asked]) -> NDArray[np.float64]:

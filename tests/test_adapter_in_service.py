@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 pytest.importorskip("mlflow", reason="MLflow comes with the extra `finetune`")
@@ -130,6 +131,15 @@ def test_an_adapter_says_itself_which_questions_it_was_trained_on(place: Place, 
     rows = read_predictions(marks)
     assert {p.question_id for p in rows if p.slices["question"] == "seen"} == {met.question.id}
     assert {p.slices["question"] for p in rows} == {"seen", "unseen"}
+
+
+def test_an_adapter_takes_no_more_threads_than_the_settings_give_a_model(place: Place) -> None:
+    before = torch.get_num_threads()
+    try:
+        make_judge(f"adapter:{place.folder}", place.settings.model_copy(update={"threads": before + 1}))
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
 
 
 async def test_a_session_keeps_which_version_of_which_adapter_marked_it(place: Place, tmp_path: Path) -> None:
