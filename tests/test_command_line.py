@@ -244,8 +244,9 @@ def test_half_a_report_is_not_mailed_while_its_candidate_may_come_back(monkeypat
     session_id = new_session(store, session_id="sess_left")
     store.mark_abandoned(session_id)
     store.close()
-    said = viva("deliver", "mail", session_id, "--to", "me@example.org", expect=2).stderr
+    said = viva("deliver", "mail", session_id, "sess_none", "--to", "me@example.org", expect=2).stderr
     assert "sess_left was abandoned" in said and "UTC; mail its report after that" in said
+    assert "sess_none: not delivered: no session" in said, "the first refusal must not keep the others"
 
 
 def test_a_purge_only_lists_unless_told_otherwise(sat: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from workbench.commands.errors import EXIT_USER_ERROR, explain
 from workbench.commands.sessions import SessionId, as_json, open_store
+from workbench.delivery.errors import NotConfigured
 
 if TYPE_CHECKING:
     from workbench.delivery.outbox import Outbox
     from workbench.store.repository import Store
+
+BY = "command line"
+"""Who delivers here, for the audit log."""
 
 app = typer.Typer(help="Reports by mail, scores to a learning platform, copies to an archive.", no_args_is_help=True)
 
@@ -26,6 +31,22 @@ def _ready() -> Iterator[tuple[Store, dict[str, Any], Outbox]]:
 
     with open_store() as store:
         yield store, load_banks(store.settings.banks_dir), outbox_of(store.settings)
+
+
+def _each(session_ids: Sequence[str], deliver: Callable[[str], str]) -> None:
+    """Delivers every session, whatever becomes of the others; exit code 2 where one was refused."""
+    n_refused = 0
+    for session_id in dict.fromkeys(session_ids):
+        try:
+            print(f"{session_id}: {deliver(session_id)}")
+        except Exception as error:
+            message = explain(error)
+            if message is None or isinstance(error, NotConfigured):  # a defect, or none of them can be delivered
+                raise
+            n_refused += 1
+            print(f"{session_id}: not delivered: {message}", file=sys.stderr)
+    if n_refused:
+        raise typer.Exit(EXIT_USER_ERROR)
 
 
 @app.command()
@@ -57,9 +78,7 @@ def mail(
     from workbench.delivery.mail import mail_report
 
     with _ready() as (store, banks, outbox):
-        for session_id in session_ids:
-            done = mail_report(store, banks, store.settings, outbox, session_id, to=to, actor="command line")
-            print(f"{session_id}: {done}")
+        _each(session_ids, lambda one: mail_report(store, banks, store.settings, outbox, one, to=to, actor=BY))
 
 
 @app.command()
@@ -71,9 +90,7 @@ def score(
     from workbench.delivery.lti import Platform, publish_session
 
     with _ready() as (store, _, outbox), Platform(store.settings) as platform:
-        for session_id in session_ids:
-            done = publish_session(store, platform, outbox, session_id, user_id=user, actor="command line")
-            print(f"{session_id}: {done}")
+        _each(session_ids, lambda one: publish_session(store, platform, outbox, one, user_id=user, actor=BY))
 
 
 @app.command()
@@ -82,7 +99,7 @@ def archive(session_id: SessionId) -> None:
     from workbench.delivery.archive import archive_session
 
     with _ready() as (store, banks, outbox):
-        names = archive_session(store, banks, store.settings, outbox, session_id, actor="command line")
+        names = archive_session(store, banks, store.settings, outbox, session_id, actor=BY)
     print(f"{session_id}: {', '.join(names)}")
 
 
