@@ -242,10 +242,12 @@ async def test_who_comes_back_sees_the_mark_an_educator_gave_meanwhile(
         async with opened(server, resume=state["resume_token"]) as (client, _):
             told = await client.until("viva.verdict")
             assert (told["number"], told["verdict"], told["points"]) == (1, "partial", 2.5)
+            assert told["judge"] == "an examiner", "a person's mark must not go by the judge's name"
         await until_given_up(server, session_id)
         store.undo_override(session_id, 1, actor="eve")
         async with opened(server, resume=state["resume_token"]) as (client, _):
-            assert (await client.until("viva.verdict"))["points"] == judged.evaluation.points
+            told = await client.until("viva.verdict")
+            assert (told["points"], told["judge"]) == (judged.evaluation.points, judged.evaluation.judge)
 
 
 async def test_the_end_of_an_exam_tells_the_mark_an_educator_gave_while_its_candidate_was_away(

@@ -45,7 +45,9 @@ def test_an_override_counts_at_once_and_the_judges_mark_stays_in_the_history(sto
     result = store.load_session("s").result
     assert result is not None and (result.score, result.n_correct) == (15, 1)
     assert [(row.evaluation.points, row.rater) for row in store.mark_history("s", 1)] == [(4, "judge"), (9, "eve")]
-    assert made.evaluation.evidence == store.mark_history("s", 1)[0].evaluation.evidence
+    judged = store.mark_history("s", 1)[0]
+    assert made.evaluation.evidence == judged.evaluation.evidence
+    assert (made.told.judge, judged.told.judge) == ("an examiner", judged.evaluation.judge)
 
 
 def test_the_audit_log_says_who_overrode_what_and_holds_no_reason(store: Store):

@@ -25,9 +25,8 @@ from workbench.realtime.protocol import ProtocolError, VivaOptions, VivaReport
 from workbench.realtime.services import Services
 from workbench.store import bank_snapshot, reporting
 from workbench.store.errors import InvitationRefused, SessionNotFound, StoreError
-from workbench.store.marking import JUDGE
 from workbench.store.recorder import Recorder
-from workbench.store.rows import counting_marks
+from workbench.store.rows import JUDGE, counting_marks
 from workbench.store.rows_educators import SittingRow
 
 log = logging.getLogger(__name__)
@@ -232,8 +231,8 @@ class Keeper:
     async def marks_that_count(self) -> dict[int, exam.Evaluation]:
         """The marks that count now, by question; educators' may have been given while the candidate was away."""
         marks = counting_marks(await self._write(lambda: self.store.mark_history(self.session_id)))
-        self.corrected = {number: mark.evaluation for number, mark in marks.items() if mark.rater != JUDGE}
-        return {number: mark.evaluation for number, mark in marks.items()}
+        self.corrected = {number: mark.told for number, mark in marks.items() if mark.rater != JUDGE}
+        return {number: mark.told for number, mark in marks.items()}
 
     async def turn(
         self,

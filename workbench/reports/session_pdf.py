@@ -197,7 +197,9 @@ def _question(question: QuestionReport) -> dict[str, Any]:
         "typed answer" if answer.typed else "",
     )
     said = question.feedback
-    sure = f", sure to {100 * question.confidence:.0f} %" if question.confidence is not None else ""
+    marked = f"Marked by {question.judge}" if question.judge else ""
+    if marked and question.confidence is not None and question.confidence < 1:  # nobody says how sure a person was
+        marked += f", sure to {100 * question.confidence:.0f} %"
     return {
         "number": str(question.number),
         "stem": question.stem,
@@ -216,7 +218,7 @@ def _question(question: QuestionReport) -> dict[str, Any]:
         "key_points": [_key_point(n, question) for n in range(len(question.key_points))],
         "feedback": " ".join(s for s in (said.verdict_line, said.right, said.missing) if s) if said else "",
         "model_answer": question.model_answer,
-        "marked": f"Marked by {question.judge}{sure}." if question.judge else "",
+        "marked": f"{marked}." if marked else "",
     }
 
 

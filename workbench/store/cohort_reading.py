@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Select, func, select
 from workbench.store import cohort_statistics as statistics
 from workbench.store.core import Database
 from workbench.store.errors import NotFound
-from workbench.store.marking import JUDGE
-from workbench.store.rows import NO_MARK
+from workbench.store.rows import JUDGE, NO_MARK
 from workbench.store.tables import Evaluations, Sessions, Turns, Users
 from workbench.store.tables_educators import Cohorts, Sittings
 

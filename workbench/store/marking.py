@@ -14,12 +14,11 @@ from workbench.exam.model import Evaluation, Verdict
 from workbench.store import reading, writing
 from workbench.store.archive import Archive
 from workbench.store.errors import StoreError
-from workbench.store.rows import NO_MARK, MarkRow, ResultRow
+from workbench.store.rows import JUDGE, NO_MARK, MarkRow, ResultRow
 from workbench.store.rows_educators import DoubtfulMark
 from workbench.store.tables import Answers, Evaluations, Sessions, Users
 from workbench.store.tables_educators import Sittings
 
-JUDGE = "judge"
 CONFIRMED = "confirmed"
 """Reason of a mark an educator looked at and left as it was."""
 

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from workbench.store import reading
 from workbench.store.core import Database
 from workbench.store.errors import StoreError
-from workbench.store.marking import JUDGE
-from workbench.store.rows import Status
+from workbench.store.rows import JUDGE, Status
 from workbench.store.tables import Evaluations, Results, Sessions, Users
 from workbench.store.tables_educators import Sittings
 

@@ -67,7 +67,7 @@ def build(data: SessionData, banks: Mapping[str, Bank], *, recording_url: str | 
     if data.session.area is None:
         # ended before an area was chosen, or free conversation: nothing was asked, so nothing is marked
         return Report(facts, bank.discipline, bank.title, "", bank.version, scenarios=(), score=0.0)
-    marks = {mark.evaluation.question_id: mark.evaluation for mark in data.marks_that_count.values()}
+    marks = {mark.evaluation.question_id: mark.told for mark in data.marks_that_count.values()}
     try:
         return build_report(bank, facts, answers_of(data), marks)
     except ReportError as error:

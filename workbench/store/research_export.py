@@ -16,9 +16,8 @@ from sqlalchemy import Connection, select
 
 from workbench.store.archive import Archive
 from workbench.store.errors import SessionNotFound
-from workbench.store.marking import JUDGE
 from workbench.store.pseudonyms import keyed
-from workbench.store.rows import EventRow, SessionData
+from workbench.store.rows import JUDGE, EventRow, SessionData
 from workbench.store.tables import Sessions
 from workbench.store.tables_educators import Sittings
 

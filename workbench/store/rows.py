@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,6 +15,12 @@ Status = Literal["running", "finished", "stopped", "abandoned"]
 
 RESUME_LIFE_S = 24 * 3600
 """How long a candidate may come back to an abandoned viva, seconds: as long as the resume token lives."""
+
+JUDGE = "judge"
+"""`rater` of a mark that no person gave."""
+
+A_PERSON = "an examiner"
+"""Who marked, as it is told to a candidate, where a person did."""
 
 NO_MARK = 0
 """`restores_id` of an undo that brought back no mark: the question is unmarked again. No row has this id."""
@@ -143,6 +149,11 @@ class MarkRow:
     def is_none(self) -> bool:
         """Whether this row says that the question has no mark any more."""
         return self.restores_id == NO_MARK
+
+    @property
+    def told(self) -> Evaluation:
+        """The mark as it is told to the candidate: a person's does not go by the name of the judge it corrects."""
+        return self.evaluation if self.rater == JUDGE else replace(self.evaluation, judge=A_PERSON)
 
 
 def counting_marks(marks: Iterable[MarkRow]) -> dict[int, MarkRow]:

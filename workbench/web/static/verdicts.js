@@ -42,6 +42,7 @@ export function verdictCard(event, { stem, open = false } = {}) {
       ),
     ),
   );
+  const sure = event.confidence < 1 ? `, confidence ${Math.round(event.confidence * 100)} %` : "";
   return make(
     "details",
     { class: "viva-card viva-verdict", data: { verdict: event.verdict, number: event.number }, open },
@@ -52,6 +53,6 @@ export function verdictCard(event, { stem, open = false } = {}) {
     make("p", { class: "viva-answer", text: event.answer || "No answer was given." }),
     make("p", { class: "viva-label", text: "Model answer" }),
     make("p", { text: event.model_answer }),
-    make("p", { class: "viva-small", text: `Marked by ${event.judge}, confidence ${Math.round(event.confidence * 100)} %.` }),
+    make("p", { class: "viva-small", text: `Marked by ${event.judge}${sure}.` }),
   );
 }
