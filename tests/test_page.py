@@ -622,7 +622,8 @@ def test_what_is_there_for_questions_is_shown_in_a_viva_and_not_in_a_conversatio
 ) -> None:
     async def script(visit: Visit) -> None:
         conversation = len(server.visits) == 1
-        await visit.state("candidate", **({"mode": "talk", "deadline_s": None} if conversation else {}))
+        of_it = {"mode": "talk", "deadline_s": None} if conversation else {}
+        await visit.state("candidate", area="cardiology", **of_it)
         await visit.until(lambda: visit.of_type("viva.command"))
         if conversation:
             await visit.socket.close(1008)
@@ -632,7 +633,7 @@ def test_what_is_there_for_questions_is_shown_in_a_viva_and_not_in_a_conversatio
     candidate.start(typed=True)
     page = candidate.page
     candidate.wait_text("#viva-live-mode", "Free conversation")
-    assert not any(part in candidate.text("#viva-live") for part in ABOUT_QUESTIONS)
+    assert not any(part in candidate.text("#viva-live") for part in (*ABOUT_QUESTIONS, "Cardiology"))
     keys = "document.querySelectorAll('#viva-live [aria-keyshortcuts]')"
     told = f"[...{keys}].filter((one) => one.checkVisibility()).map((one) => one.getAttribute('aria-keyshortcuts'))"
     assert page.evaluate(told) == ["Alt+P", "Alt+Q", "Alt+T"]
@@ -643,7 +644,7 @@ def test_what_is_there_for_questions_is_shown_in_a_viva_and_not_in_a_conversatio
     page.wait_for_selector("#viva-check:not([hidden])")
     page.click("#viva-start")
     candidate.wait_text("#viva-live-mode", "Practice")
-    assert all(part in candidate.text("#viva-live") for part in ABOUT_QUESTIONS)
+    assert all(part in candidate.text("#viva-live") for part in (*ABOUT_QUESTIONS, "Cardiology"))
     assert page.evaluate(told) == [f"Alt+{key}" for key in "RWMPSQT"]
     page.keyboard.press("Alt+S")
     candidate.until(lambda: server.visit.of_type("viva.command"))

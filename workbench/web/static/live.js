@@ -42,7 +42,8 @@ export class Live {
     const before = this.state;
     this.state = state;
     this.receivedAt = performance.now();
-    write("live-title", state.area ? titleOf(state.area) : titleOf(state.discipline));
+    const about = state.mode === "talk" ? null : state.area; // free conversation asks nothing about an area
+    write("live-title", titleOf(about || state.discipline));
     write("live-mode", MODES[state.mode] + (state.recording ? " · recorded" : " · not recorded"));
     this.drawFloor(state.floor);
     this.drawProgress();
