@@ -45,7 +45,7 @@ class AdapterScores:
         directory: Where what they said is kept between runs, a file for each adapter; None keeps it in memory only.
 
     Raises:
-        AdapterError: A folder holds no adapter.
+        AdapterError: A folder holds no adapter, or does not say which questions it was trained on.
     """
 
     def __init__(self, folders: Sequence[Path], settings: Settings, directory: Path | None = None) -> None:
@@ -77,11 +77,17 @@ class _Asked:
     """One adapter, loaded when it is first asked what it has not said yet."""
 
     def __init__(self, folder: Path, settings: Settings, directory: Path | None) -> None:
-        from finetune.adapter_judge import read_adapter
+        from finetune.adapter_judge import AdapterError, read_adapter
 
         recipe, metrics = read_adapter(folder)
         self.base = recipe.base
-        self.met = adapter_folder.questions_met(folder) or frozenset()
+        met = adapter_folder.questions_met(folder)
+        if met is None:
+            raise AdapterError(
+                f"{folder} does not say which questions it was trained on, so that nobody knows on which it may be "
+                f"weighed; copy the {adapter_folder.DATA} that its training wrote into it"
+            )
+        self.met = met
         self._folder, self._settings = folder, settings
         self._file = directory / f"{str(metrics['adapter_sha256'])[:16]}.npz" if directory else None
         self._said: dict[bytes, NDArray[np.float32]] = {}

@@ -185,6 +185,7 @@ def attack(
 
 @app.command()
 def evaluate(
+    ctx: typer.Context,
     judges: Annotated[
         str,
         typer.Option(
@@ -228,6 +229,22 @@ def evaluate(
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this JSON file.")] = None,
 ) -> None:
     """Measure judges against an examiner's marks, with 95 % intervals."""
+    corpus = on in ("scientsbank", "beetle", "saf")
+
+    def said(option: str) -> bool:
+        return getattr(ctx.get_parameter_source(option), "name", "") == "COMMANDLINE"
+
+    unheeded = {
+        "--split": said("split") and not corpus,
+        "--data": data is not None and not corpus,
+        "--half": said("half") and on not in ("exemplars", "heard"),
+        "--hearings": hearings is not None and on != "heard",
+    }
+    if told := [name for name, idle in unheeded.items() if idle]:
+        raise typer.BadParameter(
+            f"{', '.join(told)}: not of --on {on}; --split and --data are of a corpus, --half of exemplars and heard, "
+            "--hearings of heard"
+        )
     if (predictions or plot) and "," in judges:
         raise typer.BadParameter(f"--predictions and --plot are of one judge; got --judges {judges}")
     if on == "heard":
@@ -243,7 +260,7 @@ def evaluate(
         if out is not None:
             write_report(out, report)
         return
-    if on in ("scientsbank", "beetle", "saf"):
+    if corpus:
         from finetune.commands.corpora import evaluate_on
 
         report = evaluate_on(

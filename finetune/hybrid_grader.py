@@ -99,7 +99,7 @@ class HybridGrader:
             honest = _left_out(_weigher, beside, y_heard, folds_heard)
             self._weigher = _weigher().fit(beside, y_heard)
         self._offsets = macro_offsets(honest, y_heard)
-        given = [LABELS[k] for k in (np.log(honest + 1e-9) + self._offsets).argmax(axis=1)]
+        given = [LABELS[k] for k in left_out_labels(honest, y_heard, folds_heard)]
         points = {"correct": 10.0, "partial": 5.0, "incorrect": 0.0}
         right = [LABELS[k] for k in y_heard]
         self.validated = scores(right, given, [points[v] for v in right], [points[v] for v in given], groups_heard)
@@ -182,6 +182,15 @@ def _left_out(
     found = np.zeros((len(y), len(LABELS)))
     for train, test in folds:
         found[test] = label_probabilities(make().fit(seen[train], y[train]), seen[test])
+    return found
+
+
+def left_out_labels(probabilities: NDArray[np.float64], y: NDArray[np.intp], folds: Folds) -> NDArray[np.intp]:
+    """(n,): the likeliest label of each row, with offsets that were chosen without the row's question."""
+    found = np.zeros(len(y), np.intp)
+    for train, test in folds:
+        offsets = macro_offsets(probabilities[train], y[train])
+        found[test] = (np.log(probabilities[test] + 1e-9) + offsets).argmax(axis=1)
     return found
 
 

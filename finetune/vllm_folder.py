@@ -22,7 +22,9 @@ CONFIG = "adapter_config.json"
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What `--max-lora-rank` may be (vLLM 0.32, `vllm.config.lora.MaxLoRARanks`)."""
 
-_COPIED = (adapter_folder.WEIGHTS, adapter_folder.RECIPE, adapter_folder.METRICS, adapter_folder.CARD)
+_COPIED = (
+    adapter_folder.WEIGHTS, adapter_folder.RECIPE, adapter_folder.METRICS, adapter_folder.CARD, adapter_folder.DATA,
+)  # fmt: skip
 _REFUSED = (
     "rank_pattern", "alpha_pattern", "target_parameters", "trainable_token_indices", "layer_replication",
     "fan_in_fan_out", "lora_bias", "alora_invocation_tokens",

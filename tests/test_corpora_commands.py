@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from finetune.cli import app
-from finetune.predictions import read_predictions
+from finetune.commands.evaluate import given
+from finetune.predictions import Prediction, read_predictions
 from finetune.prepare import read_prepared
+from tests.made_predictions import made
 from tests.small_corpus import row, write_corpus
+from workbench.engines.base import EngineError
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "VIVA_SHARED_DIR": ""})
 
@@ -89,6 +94,8 @@ def test_a_calibration_is_given_no_option_that_it_would_not_heed(given: list[str
     [
         (["attack", "--seed", "3", "--keep", "9"], "--seed, --keep: only of a search"),
         (["evaluate", "--on", "heard", "--trained-on", "rows"], "add --predictions or --plot"),
+        (["evaluate", "--split", "train", "--data", ".", "--hearings", "x"], "--split, --data, --hearings: not of"),
+        (["evaluate", "--on", "calibration", "--half", "held-out"], "--half: not of --on calibration"),
     ],
 )
 def test_an_option_that_would_not_be_heeded_is_refused(given: list[str], said: str) -> None:
@@ -101,6 +108,20 @@ def test_a_judge_that_is_not_there_is_refused_by_name(on: str, tmp_path: Path) -
     judge = f"adapter:{tmp_path / 'none'}"
     done = RUNNER.invoke(app, ["evaluate", "--on", on, "--judges", judge, "--limit", "2"])
     assert done.exit_code == 2 and "viva-finetune train" in " ".join(done.output.replace("│", " ").split()), done.output
+
+
+@pytest.mark.parametrize("error", [EngineError("http", "is gone"), KeyboardInterrupt()])
+def test_what_a_judge_marked_before_it_failed_is_kept(error: BaseException, tmp_path: Path) -> None:
+    marks = made("a", lambda k, r: True)[:3]
+
+    def failing() -> Iterator[Prediction]:
+        yield from marks
+        raise error
+
+    with pytest.raises(typer.BadParameter if isinstance(error, EngineError) else KeyboardInterrupt):
+        given(failing(), tmp_path / "marks.jsonl")
+    assert read_predictions(tmp_path / "marks.jsonl.unfinished") == marks
+    assert not (tmp_path / "marks.jsonl").exists()
 
 
 def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:

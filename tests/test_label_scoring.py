@@ -308,6 +308,18 @@ def test_an_adapter_on_a_server_may_judge_beside_the_embedded_chat() -> None:
         create_scorer(given(judge_llm="oracle"))
 
 
+async def test_a_judging_server_that_is_not_there_is_blamed_on_the_setting_that_names_it() -> None:
+    asked = [[{"role": "user", "content": "?"}]]
+    for values, setting in (
+        ({"judge_url": "http://127.0.0.1:9"}, "VIVA_JUDGE_URL"),
+        ({"llm_url": "http://127.0.0.1:9"}, "VIVA_LLM_URL"),
+    ):
+        scorer = create_scorer(given(judge_llm="http", judge_model="mine", **values))
+        with pytest.raises(EngineError, match=f"correct {setting}"):
+            await scorer.score_many(asked, ("yes", "no"))
+        await scorer.close()
+
+
 @pytest.mark.weights
 def test_a_judging_model_is_made_only_for_the_judge_that_asks_it() -> None:
     judge = build_engines(given(judge="llm")).judge_chat

@@ -12,21 +12,24 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from finetune import bases
 from finetune.adapter_judge import AdapterError, adapter_judge, load_adapter, verdict_grader
 from finetune.adapter_scores import AdapterScores
+from finetune.cli import app
 from finetune.config import load_recipe
 from finetune.export import export
 from finetune.hybrid_grader import HybridGrader
 from finetune.members import members_for
 from finetune.pair_features import Pair
+from finetune.predictions import read_predictions
 from finetune.prepare import Gathered, prepare, read_prepared, write
 from finetune.references import as_marked
 from finetune.sides import SidesClassifier
 from finetune.train import train
 from finetune.vectors import Vectors
-from tests.small_corpus import many
+from tests.small_corpus import many, row, write_corpus
 from tests.test_graders import embed, made_up
 from workbench.settings import Settings
 
@@ -235,3 +238,33 @@ def test_a_hybrid_kept_before_there_were_adapters_still_judges() -> None:
     old = HybridGrader.__new__(HybridGrader)
     old.__setstate__(state)
     assert old.adapters == () and old.encoders == ("minilm",)
+
+
+@pytest.mark.weights
+def test_an_adapter_that_does_not_say_what_it_was_trained_on_is_not_weighed(
+    adapters: tuple[list[Path], Path], tmp_path: Path
+) -> None:
+    silent = shutil.copytree(adapters[0][0], tmp_path / "silent")
+    (silent / "data.json").unlink()
+    with pytest.raises(AdapterError, match="does not say which questions it was trained on"):
+        AdapterScores([silent], SETTINGS)
+
+
+@pytest.mark.weights
+def test_a_question_of_a_corpus_counts_as_seen_where_the_adapter_was_trained_on_it(
+    adapters: tuple[list[Path], Path], tmp_path: Path
+) -> None:
+    """Whatever its split says: rows of one's own may hold the questions of a test split."""
+    rows = [
+        row(r.id, r.question_id, r.answer, r.label, question=r.question, references=list(r.references))
+        for name in ("train", "validation")
+        for r in read_prepared(adapters[1] / f"{name}.jsonl")
+    ]
+    data, marks = write_corpus(tmp_path / "data", [], [], rows), tmp_path / "marks.jsonl"
+    arguments = ["evaluate", "--on", "scientsbank", "--data", str(data), "--predictions", str(marks)]
+    done = CliRunner().invoke(app, [*arguments, "--judges", f"adapter:{adapters[0][1]}"])
+    assert done.exit_code == 0, done.output
+    learnt = {r.question_id for r in read_prepared(adapters[1] / "train.jsonl")}
+    found = read_predictions(marks)
+    assert {p.question_id for p in found if p.slices["question"] == "seen"} == learnt
+    assert {p.slices["question"] for p in found} == {"seen", "unseen"}

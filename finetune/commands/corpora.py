@@ -14,6 +14,7 @@ from workbench.engines.base import EngineError
 if TYPE_CHECKING:
     from finetune.corpora import Loaded
     from finetune.graded_judge import GradedJudge, Grader
+    from finetune.predictions import Seen
     from workbench.judging.base import Judge
     from workbench.settings import Settings
 
@@ -89,18 +90,20 @@ def evaluate_on(
         limit: Only so many answers, chosen by hash.
         predictions: File the marks of the one judge go to.
         plot: Picture of how sure and how right it is.
-        trained_on: Training data, to tell questions seen from unseen ones; None goes by the split.
+        trained_on: Training data, to tell questions seen from unseen ones; None takes what an adapter says it met, and
+            goes by the split where a judge does not say.
     """
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table
 
     from finetune.choosing import chosen_by_hash
-    from finetune.commands.evaluate import keep
+    from finetune.commands.evaluate import given, keep
     from finetune.corpora import card, data_directory, load
     from finetune.evaluate import figures
     from finetune.predictions import predict, stems_of
     from finetune.references import as_marked
+    from finetune.registry import questions_learnt
     from workbench.settings import get_settings
 
     settings = get_settings()
@@ -109,6 +112,7 @@ def evaluate_on(
         directory = data_directory(settings, data)
         loaded = load(corpus, split, directory)
         made = {name: _judge(name, corpus, directory, settings) for name in judges}
+        learnt = {name: stems if trained_on else questions_learnt(name, settings) for name in judges}
     except (ValueError, EngineError) as error:
         raise typer.BadParameter(str(error)) from None
     rows = chosen_by_hash([as_marked(r) for r in loaded.records], limit, lambda r: f"{r.question.id} {r.text}")
@@ -117,14 +121,17 @@ def evaluate_on(
     )
     results = []
     for name, judge in made.items():
-        marks = list(
+        met = learnt[name]
+        by_split: Seen = "unseen" if split == "test-uq" else "seen"
+        marks = given(
             predict(
                 judge,
                 track(rows, description=name, transient=True),
                 asked_as=name,
-                trained_on=stems,
-                seen=None if trained_on else "unseen" if split == "test-uq" else "seen",
-            )
+                trained_on=met,
+                seen=by_split if met is None else None,
+            ),
+            predictions,
         )
         keep(marks, predictions, plot)
         result = {"judge": judge.name, **figures(marks)}

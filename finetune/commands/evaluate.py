@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,7 +63,7 @@ def evaluate_banks(
     )
     for name, judge in made.items():
         asked = track(rows, description=name, transient=True)
-        marks = list(predict(judge, asked, asked_as=name, trained_on=learnt[name]))
+        marks = given(predict(judge, asked, asked_as=name, trained_on=learnt[name]), predictions)
         keep(marks, predictions, plot)
         result = {"judge": judge.name, **figures(marks)}
         results.append(result)
@@ -124,9 +124,11 @@ def evaluate_heard(
     )  # fmt: skip
     for name, judge in made.items():
         asked = marked(judge, rows, asked_as=name, trained_on=learnt[name])
-        marks = list(track(asked, description=name, total=len(rows), transient=True))
-        keep([*(typed for typed, _ in marks), *(heard for _, heard in marks)], predictions, plot)
-        result = {"judge": judge.name, **compare(rows, marks)}
+        both = track(asked, description=name, total=len(rows), transient=True)
+        marks = given((mark for one in both for mark in one), predictions)
+        typed, heard = marks[::2], marks[1::2]
+        keep([*typed, *heard], predictions, plot)
+        result = {"judge": judge.name, **compare(rows, list(zip(typed, heard, strict=True)))}
         results.append(result)
         difference = result["difference"]["macro_f1"]
         table.add_row(
@@ -141,6 +143,33 @@ def evaluate_heard(
         )
     Console().print(table)
     return {"on": "heard", "half": half, "limit": limit, "judges": results}
+
+
+def given(marks: Iterable[Prediction], predictions: Path | None) -> list[Prediction]:
+    """The marks of one judge; of one that fails on the way, those it gave are kept beside the file they were to go to.
+
+    Args:
+        marks: As the judge gives them.
+        predictions: The file; None keeps nothing.
+
+    Raises:
+        typer.BadParameter: An engine or a server failed.
+    """
+    from finetune.predictions import write_predictions
+
+    found: list[Prediction] = []
+    try:
+        for mark in marks:
+            found.append(mark)
+    except BaseException as error:  # Ctrl-C too
+        if predictions is not None and found:
+            unfinished = predictions.with_name(f"{predictions.name}.unfinished")
+            write_predictions(found, unfinished)
+            typer.echo(f"wrote the {len(found)} predictions so far to {unfinished}", err=True)
+        if isinstance(error, EngineError):
+            raise typer.BadParameter(f"after {len(found)} answers: {error}") from error
+        raise
+    return found
 
 
 def keep(marks: Sequence[Prediction], predictions: Path | None, plot: Path | None) -> None:

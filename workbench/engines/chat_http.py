@@ -174,8 +174,12 @@ class HttpChat:
         return self._model
 
 
-def create(settings: Settings) -> HttpChat:
+def create(settings: Settings, *, setting: str = "VIVA_LLM_URL") -> HttpChat:
     """The server at `VIVA_LLM_URL` and its model or adapter `VIVA_LLM_MODEL`.
+
+    Args:
+        settings: Both, and how long to wait.
+        setting: Which setting the address came from, for what is said when the server is not there.
 
     Raises:
         EngineError: No address was given.
@@ -187,6 +191,6 @@ def create(settings: Settings) -> HttpChat:
         settings.llm_url,
         timeout_s=settings.engine_timeout_s,
         api_key=settings.api_key,
-        setting="VIVA_LLM_URL",
+        setting=setting,
     )
     return HttpChat(remote, settings.llm_model if "llm_model" in settings.model_fields_set else None)

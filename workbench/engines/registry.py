@@ -174,10 +174,13 @@ def create_scorer(settings: Settings) -> LabelScorer:
         if name == "http":
             raise EngineError(name, "set VIVA_JUDGE_MODEL to the model or adapter of the server that judges")
         changes["llm_model"] = type(settings).model_fields["llm_model"].default
+    came_from: dict[str, str] = {}
     if chosen.judge_url is not None:
         changes["llm_url"] = chosen.judge_url
+        if name == "http":
+            came_from["setting"] = "VIVA_JUDGE_URL"
     module = importlib.import_module(f"workbench.engines.{_SCORERS[name]}")
-    scorer: LabelScorer = module.create(chosen.model_copy(update=changes))
+    scorer: LabelScorer = module.create(chosen.model_copy(update=changes), **came_from)
     return scorer
 
 
