@@ -124,8 +124,21 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
 
 
 def test_rows_of_one_question_cannot_be_split() -> None:
-    with pytest.raises(ValueError, match="give rows of more questions"):
+    with pytest.raises(ValueError, match="1 rows of one question .*give rows of more questions, or add a source"):
         split_by_question([record("a", "magnet", "it pulls")], 0.2)
+
+
+def test_the_only_question_of_a_corpus_is_trained_on_whoever_answered_it() -> None:
+    held = split_by_question(many(), 0.15).validation[0].id
+    rows = [replace(r, candidate="ada") if r.id == held else r for r in many()]
+    own = [record(f"own {n}", "seesaw", f"answer{n} of word{n}", corpus="own", candidate="ada") for n in range(3)]
+    split = split_by_question([*rows, *own], 0.15)
+    assert [r.id for r in split.train if r.corpus == "own"] == [r.id for r in own]
+    assert {r.corpus for r in split.validation} == {"scientsbank"}
+
+
+def test_a_question_of_every_corpus_is_left_to_train_on_however_large_the_share() -> None:
+    assert len({r.question_id for r in split_by_question(many(), 0.99).train}) == 1
 
 
 # ---- files of one's own

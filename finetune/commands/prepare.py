@@ -71,6 +71,10 @@ def prepare(
     for name, counts in made["splits"].items():
         labels = ", ".join(f"{counts['labels'][label]} {label}" for label in LABELS)
         typer.echo(f"{name}: {counts['rows']} rows of {counts['questions']} questions ({labels})")
+    sides = [made["splits"][side]["by_source"] for side in ("train", "validation")]
+    for source in sorted({*sides[0], *sides[1]}):
+        n_train, n_validation = (sum(by_source.get(source, {}).values()) for by_source in sides)
+        typer.echo(f"{source}: {n_train} rows to train on, {n_validation} to validate with")
     if made["made"]:
         typer.echo(f"of these made: {', '.join(f'{n} {kind}' for kind, n in made['made'].items())}")
     typer.echo(f"rejected: {sum(made['rejected'].values())}, with reasons in {out / 'rejected.jsonl'}")
