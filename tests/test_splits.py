@@ -217,6 +217,23 @@ def test_columns_and_kinds_of_file_that_are_not_there_are_refused(tmp_path: Path
         read_own(tmp_path / "mine.xlsx", {})
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("m.csv", "question;answer;reference;label\nWhy?;so;So.;correct\n", "separated by commas"),
+        ("m.csv", "prompt,answer,reference,label\nWhy?,so,So.,correct\n", "no column question; it has prompt"),
+        ("m.csv", "question,answer,reference,grade\nWhy?,so,So.,9\n", "no column label or points; .*--columns"),
+        ("m.jsonl", '{}\n{"question": "Why?", "answer": "so", "label": "correct"}\n', "no column reference"),
+    ],
+)  # fmt: skip
+def test_a_file_without_a_column_that_rows_must_have_is_refused(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match=said):
+        read_own(tmp_path / name, {})
+
+
 # ---- gathered and written
 
 

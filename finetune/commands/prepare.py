@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from finetune.prepare import Gathered
 
 
 def prepare(
@@ -64,6 +67,8 @@ def prepare(
         directory = data_directory(settings, data) if set(names) & set(CORPORA) else None
         store = Store(settings) if SOURCE in names else None
         found = preparing.gather(names, directory, settings.banks_dir, own or (), _columns(columns), store)
+        for path in own or ():
+            typer.echo(_used(path, found))
         split = preparing.prepare(found, validation, seed, part, heard=heard, worthless=worthless)
     except (ValueError, StoreError) as error:
         raise typer.BadParameter(str(error)) from None
@@ -79,6 +84,12 @@ def prepare(
         typer.echo(f"of these made: {', '.join(f'{n} {kind}' for kind, n in made['made'].items())}")
     typer.echo(f"rejected: {sum(made['rejected'].values())}, with reasons in {out / 'rejected.jsonl'}")
     typer.echo(f"wrote {out}")
+
+
+def _used(path: Path, found: Gathered) -> str:
+    left = [unfit for unfit in found.unfit if unfit.where.rpartition(":")[0] == path.name]
+    first = f" (first reason: {left[0].where} {left[0].reason})" if left else ""
+    return f"{path.name}: {found.sources[path.name]['rows']} rows used, {len(left)} left out{first}"
 
 
 def _columns(text: str) -> dict[str, str]:
