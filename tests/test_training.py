@@ -30,6 +30,7 @@ from finetune.metrics import macro_f1
 from finetune.prepare import Gathered, prepare, read_prepared, write
 from finetune.references import as_marked
 from finetune.train import Interrupted, TrainingError, learning_rate, memory_advice, train
+from finetune.training_data import load_data
 from finetune.watching import Bar, Lines, Run
 from tests.small_corpus import many
 from workbench.exam.grading import verdict_of
@@ -261,6 +262,25 @@ def test_feedback_of_an_adapter_that_marks_is_refused(
     write(tmp_path, found, prepare(found, 0.3, 0), 0.3, 0)
     done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(tmp_path)])
     assert done.exit_code == 2 and "--tasks feedback" in done.output
+
+
+def test_of_few_rows_drawn_every_task_has_its_share(tmp_path: Path) -> None:
+    plain = [row for corpus in ("banks", "beetle", "scientsbank") for row in many(corpus)]
+    told = [replace(row, feedback="Good.") for row in many("saf") if row.label == "partial"]
+    marked = [replace(row, score10=5.0) for row in many("own") if row.label == "partial"]
+    ticked = [
+        replace(row, key_points=(("It pulls.", 1.0),), ticks=("covered",))
+        for row in many("calibration")
+        if row.label == "partial"
+    ]
+    found = Gathered([*plain, *told, *marked, *ticked])
+    write(tmp_path, found, prepare(found, 0.3, 0), 0.3, 0)
+    recipe = as_dry_run(load_recipe("cpu-small").changed(tasks="verdict,marks,key_point,feedback"))
+    tokenizer = bases.load_tokenizer(bases.find_base("tiny-llama", "causal", MODELS), MODELS)
+    drawn = load_data(tmp_path, recipe, tokenizer).card
+    assert drawn["rows"] == {"train": 16, "validation": 8}
+    assert drawn["outcomes"]["validation"]["feedback"] == {"written": 2}
+    assert [sum(drawn["outcomes"]["train"][task].values()) for task in ("marks", "key_point")] == [4, 4]
 
 
 def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tmp_path: Path) -> None:
