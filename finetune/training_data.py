@@ -75,12 +75,14 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
         for side, found in made.items()
     }
     kept = {side: [asked[side][i] for i in places] for side, places in fits.items()}
-    for side, places in fits.items():
-        if not places:
-            raise RecipeError(
-                f"max_tokens={recipe.max_tokens} leaves no row of {files[side]}: the shortest has "
-                f"{min(len(example.input_ids) for example in made[side])} tokens; raise it"
-            )
+    for side, examples in made.items():
+        for task in recipe.tasks:
+            shortest = min(len(example.input_ids) for example in examples if example.task == task)
+            if shortest > recipe.max_tokens:
+                raise RecipeError(
+                    f"max_tokens={recipe.max_tokens} leaves no row of {files[side]} for tasks={task}: the shortest has "
+                    f"{shortest} tokens; raise it"
+                )
     prepared = folder / "card.json"
     card = {
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values()},

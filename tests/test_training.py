@@ -264,6 +264,25 @@ def test_feedback_of_an_adapter_that_marks_is_refused(
     assert done.exit_code == 2 and "--tasks feedback" in done.output
 
 
+def test_examples_left_out_for_their_length_are_told_on_either_side(tmp_path: Path) -> None:
+    rows = [replace(r, feedback="good " * (400 if r.label == "correct" else 1)) for r in many()]
+    found = Gathered(rows)
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    arguments = ["train", "--data", str(tmp_path / "rows"), "--out", str(tmp_path / "run"), "--no-track", "--quiet"]
+    arguments += ["--tasks", "verdict,feedback", "--max-steps", "1"]
+    done = RUNNER.invoke(app, [*arguments, "--max-tokens", "400"])
+    assert done.exit_code == 0, done.output
+    assert "--max-tokens 400: 7 of 42 examples to train on, 3 of 18 to validate with" in done.output
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "Longer than 400 tokens and left out: 7 examples to train on, 3 to validate with." in card
+    recipe = load_recipe("smoke").changed(tasks="verdict,feedback", max_tokens=400)
+    tokenizer = bases.load_tokenizer(bases.find_base("tiny-llama", "causal", MODELS), MODELS)
+    found = Gathered([replace(r, feedback="good " * 400) for r in rows])
+    write(tmp_path / "long", found, prepare(found, 0.3, 0), 0.3, 0)
+    with pytest.raises(RecipeError, match="max_tokens=400 leaves no row .* for tasks=feedback: the shortest has"):
+        load_data(tmp_path / "long", recipe, tokenizer)
+
+
 def test_of_few_rows_drawn_every_task_has_its_share(tmp_path: Path) -> None:
     plain = [row for corpus in ("banks", "beetle", "scientsbank") for row in many(corpus)]
     told = [replace(row, feedback="Good.") for row in many("saf") if row.label == "partial"]

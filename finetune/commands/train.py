@@ -28,7 +28,6 @@ def _train(
     if dry_run and resume:
         raise typer.BadParameter("--dry-run trains nothing to go on with; leave --resume out")
     chosen = _recipe(recipe, out, resume, changed)
-    watchers: list[Watcher] = []
     if dry_run:
         chosen = as_dry_run(chosen)
     from transformers.utils import logging as transformers_logging
@@ -36,12 +35,13 @@ def _train(
     from finetune.checkpoints import CheckpointError
     from finetune.tracking import Tracker, TrackingError
     from finetune.train import Interrupted, TrainingError, train
-    from finetune.watching import Bar, Lines
+    from finetune.watching import Bar, Lines, TooLong
     from workbench.settings import get_settings
 
     transformers_logging.set_verbosity_error()  # a head that is drawn anew is meant
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)  # asked by PEFT
     transformers_logging.disable_progress_bar()
+    watchers: list[Watcher] = [TooLong(typer.echo)]
     if not quiet:
         watchers.append(Bar() if sys.stdout.isatty() else Lines(typer.echo))
     if track and not dry_run:
