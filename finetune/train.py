@@ -435,7 +435,7 @@ def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
         raise RecipeError(
             f"{out} was begun with another recipe: "
             + ", ".join(f"{key}={theirs[key]} there, {own[key]} now" for key in differ)
-            + "; resume with its own, or start anew in another --out"
+            + "; leave --recipe and these options out to resume with its own, or start anew in another --out"
         )
 
 

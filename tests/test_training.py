@@ -354,6 +354,20 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
         train(smoke, other, tmp_path / "run", MODELS, resume=True)
 
 
+def test_a_run_is_resumed_with_its_own_recipe_or_told_what_differs(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    load_recipe("smoke").changed(rank=4, alpha=8).save(own)
+    with pytest.raises(Killed):
+        train(load_recipe(own), data, tmp_path / "run", MODELS, watchers=[Notes(5, kill)])
+    resume = ["train", "--resume", "--data", str(data), "--out", str(tmp_path / "run"), "--no-track", "--quiet"]
+    done = RUNNER.invoke(app, [*resume, "--recipe", "smoke", "--max-steps", "9"])
+    said = " ".join(done.output.replace("│", " ").split())
+    assert done.exit_code == 2, done.output
+    assert "rank=4 there, 8 now, alpha=8 there, 16 now, max_steps=12 there, 9 now; leave --recipe and these" in said
+    done = RUNNER.invoke(app, [*resume, "--recipe", str(own), "--save-every", "7", "--max-steps", "12"])
+    assert done.exit_code == 0 and "12 steps in" in done.output, done.output
+
+
 def test_data_that_do_not_fit_are_refused_with_what_to_do(data: Path, tmp_path: Path) -> None:
     smoke = load_recipe("smoke")
     with pytest.raises(RecipeError, match="viva-finetune prepare --out"):
