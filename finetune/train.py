@@ -171,22 +171,41 @@ def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
 
 
 def memory_advice(recipe: Recipe) -> str:
-    """What to change so that a run needs less memory and learns the same, or nearly."""
-    advice = []
-    if recipe.batch_rows > 1:
-        half = (recipe.batch_rows + 1) // 2
-        advice.append(
-            f"--batch-rows {half} --accumulate {2 * recipe.accumulate} (the same steps, half the activations)"
-        )
-    if not recipe.gradient_checkpointing:
-        advice.append("--gradient-checkpointing (a third slower)")
-    if recipe.max_tokens > 512:
-        advice.append(f"--max-tokens {recipe.max_tokens // 2} (longer rows are left out)")
-    if recipe.kind == "causal" and recipe.quantization == "none" and recipe.device != "cpu":
-        advice.append("--quantization qlora (a quarter of the base's memory)")
-    if recipe.dtype == "float32":
-        advice.append("--dtype bfloat16 (half of the base's memory)")
+    """What to change so that a run needs less memory and learns the same, or nearly; nothing that would be refused."""
+    half = (recipe.batch_rows + 1) // 2
+    ways: list[tuple[bool, dict[str, Any], str]] = [
+        (
+            recipe.batch_rows > 1,
+            {"batch_rows": half, "accumulate": 2 * recipe.accumulate},
+            f"--batch-rows {half} --accumulate {2 * recipe.accumulate} (the same steps, half the activations)",
+        ),
+        (
+            not recipe.gradient_checkpointing,
+            {"gradient_checkpointing": True},
+            "--gradient-checkpointing (a third slower)",
+        ),
+        (
+            recipe.max_tokens > 512,
+            {"max_tokens": recipe.max_tokens // 2},
+            f"--max-tokens {recipe.max_tokens // 2} (longer rows are left out)",
+        ),
+        (
+            recipe.quantization == "none" and (recipe.device == "cuda" or torch.cuda.is_available()),
+            {"quantization": "qlora"},
+            "--quantization qlora (a quarter of the base's memory)",
+        ),
+        (recipe.dtype == "float32", {"dtype": "bfloat16"}, "--dtype bfloat16 (half of the base's memory)"),
+    ]
+    advice = [said for helps, changes, said in ways if helps and _fits(recipe, changes)]
     return "try " + "; or ".join(advice or ["a smaller base"]) + "; then go on in another --out"
+
+
+def _fits(recipe: Recipe, changes: dict[str, Any]) -> bool:
+    try:
+        recipe.changed(**changes)
+    except RecipeError:
+        return False
+    return True
 
 
 class _Learner:

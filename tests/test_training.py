@@ -394,6 +394,22 @@ def test_when_memory_runs_out_the_run_says_what_to_change(
     assert "--batch-rows 4 --accumulate 8" in advice and "qlora" in advice and "gradient" not in advice
 
 
+@pytest.mark.parametrize(
+    ("recipe", "changes", "refused"),
+    [
+        ("cpu-encoder", {}, ["gradient-checkpointing", "qlora"]),
+        ("cpu-small", {"together": 4}, ["--batch-rows", "gradient-checkpointing", "qlora"]),
+        ("smoke", {"method": "full", "for_vllm": False, "device": "cuda"}, ["bfloat16", "qlora"]),
+    ],
+)
+def test_no_advice_is_given_that_would_be_refused(
+    recipe: str, changes: dict[str, Any], refused: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    advice = memory_advice(load_recipe(recipe).changed(**changes))
+    assert advice.startswith("try ") and not [option for option in refused if option in advice]
+
+
 def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "row_losses", lambda *args: torch.full((4,), float("nan"), requires_grad=True))
     with pytest.raises(TrainingError, match="the loss of step 5 is nan.*the 4 steps before.*lower learning_rate=0.02"):
