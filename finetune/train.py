@@ -440,14 +440,15 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     held = out / adapter_folder.RECIPE
+    if held.is_file() and adapter_folder.status_of(out) == "finished":
+        refused = CheckpointError if resume else RecipeError
+        raise refused(f"the run in {out} is finished; train anew in another --out")
     if not resume:
         if held.exists():
             raise RecipeError(f"{out} holds a run already; give --resume to go on with it, or another --out")
         return
     if not held.is_file():
         raise CheckpointError(f"{out} holds no run to resume; start one without --resume")
-    if adapter_folder.status_of(out) == "finished":
-        raise CheckpointError(f"the run in {out} is finished; train anew in another --out")
     theirs, own = load_recipe(held).as_dict(), recipe.as_dict()
     differ = [key for key in own if key not in NOT_THE_LOSS and own[key] != theirs[key]]
     if differ:

@@ -335,7 +335,7 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
     unbroken: tuple[Path, Notes, dict[str, Any]], data: Path, tmp_path: Path
 ) -> None:
     smoke = load_recipe("smoke")
-    with pytest.raises(RecipeError, match="holds a run already; give --resume"):
+    with pytest.raises(RecipeError, match="is finished; train anew in another --out"):
         train(smoke, data, unbroken[0], MODELS)
     with pytest.raises(CheckpointError, match="is finished"):
         train(smoke, data, unbroken[0], MODELS, resume=True)
@@ -343,6 +343,8 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
         train(smoke, data, tmp_path, MODELS, resume=True)
     with pytest.raises(Killed):
         train(smoke, data, tmp_path / "run", MODELS, watchers=[Notes(5, kill)])
+    with pytest.raises(RecipeError, match="holds a run already; give --resume"):
+        train(smoke, data, tmp_path / "run", MODELS)
     with pytest.raises(RecipeError, match="rank=8 there, 4 now"):
         train(smoke.changed(rank=4), data, tmp_path / "run", MODELS, resume=True)
     other = tmp_path / "other"
