@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from finetune.prepare import Gathered
+    from workbench.settings import Settings
 
 
 def prepare(
@@ -55,7 +56,7 @@ def prepare(
 ) -> None:
     """Gather graded answers, hold out whole questions, and write rows, rejections and a data card."""
     from finetune import prepare as preparing
-    from finetune.corpora import CORPORA, LABELS, data_directory
+    from finetune.corpora import CORPORA, LABELS
     from finetune.marked_sessions import SOURCE
     from workbench.settings import get_settings
     from workbench.store.errors import StoreError
@@ -64,7 +65,7 @@ def prepare(
     settings = get_settings()
     names = [name.strip() for name in sources.split(",") if name.strip()]
     try:
-        directory = data_directory(settings, data) if set(names) & set(CORPORA) else None
+        directory = _directory(settings, data) if set(names) & set(CORPORA) else None
         store = Store(settings) if SOURCE in names else None
         found = preparing.gather(names, directory, settings.banks_dir, own or (), _columns(columns), store)
         for path in own or ():
@@ -84,6 +85,15 @@ def prepare(
         typer.echo(f"of these made: {', '.join(f'{n} {kind}' for kind, n in made['made'].items())}")
     typer.echo(f"rejected: {sum(made['rejected'].values())}, with reasons in {out / 'rejected.jsonl'}")
     typer.echo(f"wrote {out}")
+
+
+def _directory(settings: Settings, data: Path | None) -> Path:
+    from finetune.corpora import CorpusError, data_directory
+
+    try:
+        return data_directory(settings, data)
+    except CorpusError as error:
+        raise CorpusError(f"{error}; or do without the corpora: --from banks,calibration") from None
 
 
 def _used(path: Path, found: Gathered) -> str:
