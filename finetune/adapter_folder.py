@@ -110,7 +110,8 @@ def _card(metrics: Mapping[str, Any], base: Base, recipe: Recipe, data: Mapping[
         "",
         f"{data['rows']['train']} rows, {data['borrowed']} with another question's reference as answer and "
         f"{data['swapped']} beside another candidate's right answer; validated "
-        f"on {data['rows']['validation']} rows of other questions. {data['too_long']['train']} examples were too long.",
+        f"on {data['rows']['validation']} rows of other questions. Longer than {recipe.max_tokens} tokens and left "
+        f"out: {data['too_long']['train']} examples to train on, {data['too_long']['validation']} to validate with.",
         "",
         "| split | examples | outcomes |",
         "|---|---|---|",

@@ -45,7 +45,8 @@ class Recipe:
     Attributes:
         base: tiny-llama, tiny-encoder (random, made on the spot), smollm2, minilm, mpnet, a path, or a hub id.
         kind: A causal model that says a label, or an encoder with a head that compares an answer with a reference.
-        tasks: What is learnt: verdict, key_point (rows ticked by key point), or both, comma-separated.
+        tasks: What is learnt, comma-separated: verdict, marks (rows with points), key_point (rows ticked by key point),
+            feedback (rows with feedback).
         method: lora (Hu et al. 2021), dora (Liu et al. 2024), rslora (Kalajdzievski 2023), or full: no adapter, every
             weight of the base is trained and written.
         rank: Rank of the adapter.

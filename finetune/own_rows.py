@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,21 +48,17 @@ def read_own(path: Path, columns: Mapping[str, str]) -> tuple[list[Record], list
         Records, and the rows that do not fit.
 
     Raises:
-        CorpusError: Another kind of file, unknown fields, or columns that the file does not have.
+        CorpusError: Another kind of file, unknown fields, or a column that is mapped or needed is not there.
     """
     unknown = sorted(set(columns) - set(FIELDS))
     if unknown:
         raise CorpusError(f"unknown fields {', '.join(unknown)}; known: {', '.join(FIELDS)}")
     records: list[Record] = []
     unfit: list[Unfit] = []
-    checked = False
-    for number, row in _rows(path):
+    rows = list(_rows(path))
+    _check_columns(path, columns, list(dict.fromkeys(column for _, row in rows for column in row or ())))
+    for number, row in rows:
         where = f"{path.name}:{number}"
-        if row is not None and not checked:
-            checked = True
-            missing = sorted(column for column in columns.values() if column not in row)
-            if missing:
-                raise CorpusError(f"{path} has no column {', '.join(missing)}; it has {', '.join(row)}")
         try:
             if row is None:
                 raise ValueError("is no JSON object")
@@ -73,6 +69,24 @@ def read_own(path: Path, columns: Mapping[str, str]) -> tuple[list[Record], list
 
 
 _KINDS = (".csv", ".jsonl")
+_NEEDED = ("question", "answer", "reference")
+_MARKS = ("label", "points")
+
+
+def _check_columns(path: Path, columns: Mapping[str, str], there: Sequence[str]) -> None:
+    if not there:
+        return
+    wanted = dict.fromkeys([columns.get(field, field) for field in _NEEDED] + list(columns.values()))
+    missing = sorted(column for column in wanted if column not in there)
+    if not any(field in columns or field in there for field in _MARKS):
+        missing.append(" or ".join(_MARKS))
+    if not missing:
+        return
+    if path.suffix == ".csv" and wanted.keys().isdisjoint(there) and any(mark in there[0] for mark in ";\t"):
+        hint = "its columns must be separated by commas: save it so"
+    else:
+        hint = f"--columns maps them, such as --columns {_NEEDED[0]}=prompt"
+    raise CorpusError(f"{path} has no column {', '.join(missing)}; it has {', '.join(there)}; {hint}")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:

@@ -97,7 +97,11 @@ def gather(
         records, unfit = read_own(path, columns or {})
         found.records.extend(records)
         found.unfit.extend(unfit)
-        found.sources[path.name] = {"licence": "the owner's", "sha256": {path.name: _sha256(path)}}
+        found.sources[path.name] = {
+            "licence": "the owner's",
+            "sha256": {path.name: _sha256(path)},
+            "rows": len(records),
+        }
     ids = Counter(record.id for record in found.records)
     doubled = [key for key, count in ids.items() if count > 1]
     if doubled:

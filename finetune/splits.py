@@ -53,7 +53,7 @@ class Split:
 def split_by_question(
     records: Sequence[Record], share: float, seed: int = 0, tests: Sequence[Record] = (), part: int = 0
 ) -> Split:
-    """Holds out whole questions of every corpus for validation.
+    """Holds out whole questions of every corpus for validation, but for the only one of a corpus, which is trained on.
 
     Args:
         records: Rows of any number of corpora.
@@ -85,6 +85,11 @@ def split_by_question(
     train = [r for r in train if r.id not in gone]
     if not train or not validation:
         n_questions = len(set(groups.values()))
+        if n_questions == 1:
+            raise ValueError(
+                f"{len(records)} rows of one question leave none to validate with; give rows of more questions, or "
+                "add a source, such as --from banks,calibration"
+            )
         raise ValueError(
             f"{len(records)} rows of {n_questions} questions leave {len(train)} to train on and {len(validation)} to "
             f"validate with; give rows of more questions, or another share than {share}"
@@ -174,7 +179,8 @@ def _held_out(
         ordered = sorted(keys)
         random.Random(f"{seed}:{corpus}").shuffle(ordered)
         first, last = (round(number * share * len(ordered)) for number in (part, part + 1))
-        held.update(ordered[first : max(first + 1, last)])
+        drawn = ordered[first : max(first + 1, last)]
+        held.update(drawn[: len(ordered) - 1])  # one is left to train on
     return held
 
 
@@ -191,10 +197,11 @@ def _foreign_candidates(records: Sequence[Record], sides: dict[str, bool], share
             counts[record.candidate][sides[record.id]] += 1
             corpora[record.corpus].add(record.candidate)
     home = {candidate: count[True] >= count[False] for candidate, count in counts.items()}
-    kept = {r.corpus for r in records if sides[r.id] and home.get(r.candidate, True)}
+    lost = {r.corpus for r in records if sides[r.id]}
+    lost -= {r.corpus for r in records if sides[r.id] and home.get(r.candidate, True)}
     for corpus, candidates in sorted(corpora.items()):
         torn = sorted(one for one in candidates if counts[one][True])
-        if corpus not in kept and torn:
+        if corpus in lost and torn:
             random.Random(f"{seed}:{corpus}:candidates").shuffle(torn)
             home |= dict.fromkeys(torn[: max(1, round(share * len(torn)))], True)
     return [

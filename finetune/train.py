@@ -171,22 +171,41 @@ def learning_rate(recipe: Recipe, step: int, n_steps: int) -> float:
 
 
 def memory_advice(recipe: Recipe) -> str:
-    """What to change so that a run needs less memory and learns the same, or nearly."""
-    advice = []
-    if recipe.batch_rows > 1:
-        half = (recipe.batch_rows + 1) // 2
-        advice.append(
-            f"--batch-rows {half} --accumulate {2 * recipe.accumulate} (the same steps, half the activations)"
-        )
-    if not recipe.gradient_checkpointing:
-        advice.append("--gradient-checkpointing (a third slower)")
-    if recipe.max_tokens > 512:
-        advice.append(f"--max-tokens {recipe.max_tokens // 2} (longer rows are left out)")
-    if recipe.kind == "causal" and recipe.quantization == "none" and recipe.device != "cpu":
-        advice.append("--quantization qlora (a quarter of the base's memory)")
-    if recipe.dtype == "float32":
-        advice.append("--dtype bfloat16 (half of the base's memory)")
+    """What to change so that a run needs less memory and learns the same, or nearly; nothing that would be refused."""
+    half = (recipe.batch_rows + 1) // 2
+    ways: list[tuple[bool, dict[str, Any], str]] = [
+        (
+            recipe.batch_rows > 1,
+            {"batch_rows": half, "accumulate": 2 * recipe.accumulate},
+            f"--batch-rows {half} --accumulate {2 * recipe.accumulate} (the same steps, half the activations)",
+        ),
+        (
+            not recipe.gradient_checkpointing,
+            {"gradient_checkpointing": True},
+            "--gradient-checkpointing (a third slower)",
+        ),
+        (
+            recipe.max_tokens > 512,
+            {"max_tokens": recipe.max_tokens // 2},
+            f"--max-tokens {recipe.max_tokens // 2} (longer rows are left out)",
+        ),
+        (
+            recipe.quantization == "none" and (recipe.device == "cuda" or torch.cuda.is_available()),
+            {"quantization": "qlora"},
+            "--quantization qlora (a quarter of the base's memory)",
+        ),
+        (recipe.dtype == "float32", {"dtype": "bfloat16"}, "--dtype bfloat16 (half of the base's memory)"),
+    ]
+    advice = [said for helps, changes, said in ways if helps and _fits(recipe, changes)]
     return "try " + "; or ".join(advice or ["a smaller base"]) + "; then go on in another --out"
+
+
+def _fits(recipe: Recipe, changes: dict[str, Any]) -> bool:
+    try:
+        recipe.changed(**changes)
+    except RecipeError:
+        return False
+    return True
 
 
 class _Learner:
@@ -421,21 +440,22 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     held = out / adapter_folder.RECIPE
+    if held.is_file() and adapter_folder.status_of(out) == "finished":
+        refused = CheckpointError if resume else RecipeError
+        raise refused(f"the run in {out} is finished; train anew in another --out")
     if not resume:
         if held.exists():
             raise RecipeError(f"{out} holds a run already; give --resume to go on with it, or another --out")
         return
     if not held.is_file():
         raise CheckpointError(f"{out} holds no run to resume; start one without --resume")
-    if adapter_folder.status_of(out) == "finished":
-        raise CheckpointError(f"the run in {out} is finished; train anew in another --out")
     theirs, own = load_recipe(held).as_dict(), recipe.as_dict()
     differ = [key for key in own if key not in NOT_THE_LOSS and own[key] != theirs[key]]
     if differ:
         raise RecipeError(
             f"{out} was begun with another recipe: "
             + ", ".join(f"{key}={theirs[key]} there, {own[key]} now" for key in differ)
-            + "; resume with its own, or start anew in another --out"
+            + "; leave --recipe and these options out to resume with its own, or start anew in another --out"
         )
 
 

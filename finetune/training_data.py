@@ -75,12 +75,14 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
         for side, found in made.items()
     }
     kept = {side: [asked[side][i] for i in places] for side, places in fits.items()}
-    for side, places in fits.items():
-        if not places:
-            raise RecipeError(
-                f"max_tokens={recipe.max_tokens} leaves no row of {files[side]}: the shortest has "
-                f"{min(len(example.input_ids) for example in made[side])} tokens; raise it"
-            )
+    for side, examples in made.items():
+        for task in recipe.tasks:
+            shortest = min(len(example.input_ids) for example in examples if example.task == task)
+            if shortest > recipe.max_tokens:
+                raise RecipeError(
+                    f"max_tokens={recipe.max_tokens} leaves no row of {files[side]} for tasks={task}: the shortest has "
+                    f"{shortest} tokens; raise it"
+                )
     prepared = folder / "card.json"
     card = {
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files.values()},
@@ -143,14 +145,19 @@ def _example(asked: Asked, recipe: Recipe, tokenizer: Any) -> Example:
 
 
 def _drawn(rows: list[Record], most: int, recipe: Recipe) -> list[Record]:
-    """Rows by hash; where key points are learnt, half of them from the rows that are ticked."""
-    ticked = [row for row in rows if row.ticks] if "key_point" in recipe.tasks else []
-    rest = [row for row in rows if not (ticked and row.ticks)]
-    n_ticked = min(len(ticked), most if "verdict" not in recipe.tasks else most // 2)
-    return [
-        *chosen_by_hash(ticked, n_ticked, lambda row: row.id),
-        *chosen_by_hash(rest, max(0, most - n_ticked), lambda row: row.id),
-    ]
+    """Rows by hash, of which each task that only some rows have takes an even share; where key points are learnt, only
+    that share is ticked, for each tick is an example."""
+    drawn: dict[str, Record] = {}
+    for task in ("key_point", "feedback", "marks"):
+        if task in recipe.tasks:
+            able = [row for row in rows if row.id not in drawn and asked_of([row], [task])]
+            if task != "key_point" and "key_point" in recipe.tasks:
+                able = [row for row in able if not row.ticks] or able
+            share = chosen_by_hash(able, most // len(recipe.tasks), lambda row: row.id)
+            drawn |= {row.id: row for row in share}
+    rest = [row for row in rows if row.id not in drawn and not (row.ticks and "key_point" in recipe.tasks)]
+    rest = chosen_by_hash(rest, max(0, most - len(drawn)), lambda row: row.id)
+    return [*drawn.values(), *rest]
 
 
 def _counts(asked: Sequence[Asked]) -> Mapping[str, Mapping[str, int]]:

@@ -135,5 +135,35 @@ class Lines:
         self._write(f"{status} after {_minutes(self._clock() - self._began)}")
 
 
+class TooLong:
+    """Says at the start how many examples are left out for their length, if any are.
+
+    Args:
+        write: Takes a line.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def on_start(self, run: Run) -> None:
+        """The line."""
+        left, kept = run.data["too_long"], run.data["examples"]
+        if any(left.values()):
+            train, validation = (f"{left[side]} of {left[side] + kept[side]}" for side in ("train", "validation"))
+            self._write(
+                f"left out, for they are longer than --max-tokens {run.recipe.max_tokens}: {train} examples to train "
+                f"on, {validation} to validate with"
+            )
+
+    def on_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def on_eval(self, step: int, figures: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def on_end(self, status: Status, out: Path) -> None:
+        """Nothing."""
+
+
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.1f} min"

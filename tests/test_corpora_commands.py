@@ -134,6 +134,14 @@ def test_a_corpus_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
         assert done.exit_code == 2 and "VIVA_SHARED_DIR" in done.output
 
 
+def test_who_has_no_corpora_is_told_what_can_be_prepared_without(tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["prepare", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    said = " ".join(done.output.replace("│", " ").split())
+    assert done.exit_code == 2 and "or do without the corpora: --from banks,calibration" in said, done.output
+    done = RUNNER.invoke(app, ["prepare", "--from", "banks,calibration", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+
+
 def test_a_judge_of_a_corpus_is_written_as_joblib_only(data: Path, tmp_path: Path) -> None:
     done = RUNNER.invoke(
         app, ["calibrate", "--on", "scientsbank", "--data", str(data), "--out", str(tmp_path / "judge.json")]
@@ -161,6 +169,8 @@ def test_training_data_are_prepared_from_a_corpus_and_a_table_of_ones_own(data: 
     assert not {r.question for r in train} & {r.question for r in validation}
     assert "mine.csv:4" in (tmp_path / "out" / "rejected.jsonl").read_text()
     assert f"train: {len(train)} rows" in done.output and "rejected: 1" in done.output
+    assert "mine.csv: 2 rows used, 1 left out (first reason: mine.csv:4 has no answer)" in done.output
+    assert "own: 1 rows to train on, 1 to validate with" in done.output
 
 
 def test_columns_that_cannot_be_read_are_refused(tmp_path: Path) -> None:

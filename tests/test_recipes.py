@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from finetune.cli import app
 from finetune.commands.train import as_dry_run
 from finetune.config import Recipe, RecipeError, field_help, load_recipe, recipe_names, recipe_of
+from workbench.exam.judge_prompts import Task
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -33,6 +35,7 @@ def test_every_field_of_a_recipe_is_an_option_that_says_what_it_means() -> None:
     for name, text in helps.items():
         assert f"--{name.replace('_', '-')}" in said
         assert text.split(".")[0][:60] in said, name
+    assert all(task in helps["tasks"] for task in get_args(Task))
 
 
 @pytest.mark.parametrize(

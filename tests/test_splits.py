@@ -124,8 +124,21 @@ def test_a_share_outside_its_range_is_refused(share: float) -> None:
 
 
 def test_rows_of_one_question_cannot_be_split() -> None:
-    with pytest.raises(ValueError, match="give rows of more questions"):
+    with pytest.raises(ValueError, match="1 rows of one question .*give rows of more questions, or add a source"):
         split_by_question([record("a", "magnet", "it pulls")], 0.2)
+
+
+def test_the_only_question_of_a_corpus_is_trained_on_whoever_answered_it() -> None:
+    held = split_by_question(many(), 0.15).validation[0].id
+    rows = [replace(r, candidate="ada") if r.id == held else r for r in many()]
+    own = [record(f"own {n}", "seesaw", f"answer{n} of word{n}", corpus="own", candidate="ada") for n in range(3)]
+    split = split_by_question([*rows, *own], 0.15)
+    assert [r.id for r in split.train if r.corpus == "own"] == [r.id for r in own]
+    assert {r.corpus for r in split.validation} == {"scientsbank"}
+
+
+def test_a_question_of_every_corpus_is_left_to_train_on_however_large_the_share() -> None:
+    assert len({r.question_id for r in split_by_question(many(), 0.99).train}) == 1
 
 
 # ---- files of one's own
@@ -202,6 +215,23 @@ def test_columns_and_kinds_of_file_that_are_not_there_are_refused(tmp_path: Path
         read_own(path, {"grade": "Note"})
     with pytest.raises(CorpusError, match=r"allowed: \.csv and \.jsonl"):
         read_own(tmp_path / "mine.xlsx", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("m.csv", "question;answer;reference;label\nWhy?;so;So.;correct\n", "separated by commas"),
+        ("m.csv", "prompt,answer,reference,label\nWhy?,so,So.,correct\n", "no column question; it has prompt"),
+        ("m.csv", "question,answer,reference,grade\nWhy?,so,So.,9\n", "no column label or points; .*--columns"),
+        ("m.jsonl", '{}\n{"question": "Why?", "answer": "so", "label": "correct"}\n', "no column reference"),
+    ],
+)  # fmt: skip
+def test_a_file_without_a_column_that_rows_must_have_is_refused(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CorpusError, match=said):
+        read_own(tmp_path / name, {})
 
 
 # ---- gathered and written

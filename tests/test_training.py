@@ -30,6 +30,7 @@ from finetune.metrics import macro_f1
 from finetune.prepare import Gathered, prepare, read_prepared, write
 from finetune.references import as_marked
 from finetune.train import Interrupted, TrainingError, learning_rate, memory_advice, train
+from finetune.training_data import load_data
 from finetune.watching import Bar, Lines, Run
 from tests.small_corpus import many
 from workbench.exam.grading import verdict_of
@@ -263,6 +264,44 @@ def test_feedback_of_an_adapter_that_marks_is_refused(
     assert done.exit_code == 2 and "--tasks feedback" in done.output
 
 
+def test_examples_left_out_for_their_length_are_told_on_either_side(tmp_path: Path) -> None:
+    rows = [replace(r, feedback="good " * (400 if r.label == "correct" else 1)) for r in many()]
+    found = Gathered(rows)
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    arguments = ["train", "--data", str(tmp_path / "rows"), "--out", str(tmp_path / "run"), "--no-track", "--quiet"]
+    arguments += ["--tasks", "verdict,feedback", "--max-steps", "1"]
+    done = RUNNER.invoke(app, [*arguments, "--max-tokens", "400"])
+    assert done.exit_code == 0, done.output
+    assert "--max-tokens 400: 7 of 42 examples to train on, 3 of 18 to validate with" in done.output
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "Longer than 400 tokens and left out: 7 examples to train on, 3 to validate with." in card
+    recipe = load_recipe("smoke").changed(tasks="verdict,feedback", max_tokens=400)
+    tokenizer = bases.load_tokenizer(bases.find_base("tiny-llama", "causal", MODELS), MODELS)
+    found = Gathered([replace(r, feedback="good " * 400) for r in rows])
+    write(tmp_path / "long", found, prepare(found, 0.3, 0), 0.3, 0)
+    with pytest.raises(RecipeError, match="max_tokens=400 leaves no row .* for tasks=feedback: the shortest has"):
+        load_data(tmp_path / "long", recipe, tokenizer)
+
+
+def test_of_few_rows_drawn_every_task_has_its_share(tmp_path: Path) -> None:
+    plain = [row for corpus in ("banks", "beetle", "scientsbank") for row in many(corpus)]
+    told = [replace(row, feedback="Good.") for row in many("saf") if row.label == "partial"]
+    marked = [replace(row, score10=5.0) for row in many("own") if row.label == "partial"]
+    ticked = [
+        replace(row, key_points=(("It pulls.", 1.0),), ticks=("covered",))
+        for row in many("calibration")
+        if row.label == "partial"
+    ]
+    found = Gathered([*plain, *told, *marked, *ticked])
+    write(tmp_path, found, prepare(found, 0.3, 0), 0.3, 0)
+    recipe = as_dry_run(load_recipe("cpu-small").changed(tasks="verdict,marks,key_point,feedback"))
+    tokenizer = bases.load_tokenizer(bases.find_base("tiny-llama", "causal", MODELS), MODELS)
+    drawn = load_data(tmp_path, recipe, tokenizer).card
+    assert drawn["rows"] == {"train": 16, "validation": 8}
+    assert drawn["outcomes"]["validation"]["feedback"] == {"written": 2}
+    assert [sum(drawn["outcomes"]["train"][task].values()) for task in ("marks", "key_point")] == [4, 4]
+
+
 def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tmp_path: Path) -> None:
     done = RUNNER.invoke(
         app,
@@ -296,7 +335,7 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
     unbroken: tuple[Path, Notes, dict[str, Any]], data: Path, tmp_path: Path
 ) -> None:
     smoke = load_recipe("smoke")
-    with pytest.raises(RecipeError, match="holds a run already; give --resume"):
+    with pytest.raises(RecipeError, match="is finished; train anew in another --out"):
         train(smoke, data, unbroken[0], MODELS)
     with pytest.raises(CheckpointError, match="is finished"):
         train(smoke, data, unbroken[0], MODELS, resume=True)
@@ -304,6 +343,8 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
         train(smoke, data, tmp_path, MODELS, resume=True)
     with pytest.raises(Killed):
         train(smoke, data, tmp_path / "run", MODELS, watchers=[Notes(5, kill)])
+    with pytest.raises(RecipeError, match="holds a run already; give --resume"):
+        train(smoke, data, tmp_path / "run", MODELS)
     with pytest.raises(RecipeError, match="rank=8 there, 4 now"):
         train(smoke.changed(rank=4), data, tmp_path / "run", MODELS, resume=True)
     other = tmp_path / "other"
@@ -313,6 +354,20 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
         (other / name).write_text("".join(lines[1:] if name == "train.jsonl" else lines))
     with pytest.raises(RecipeError, match="train.jsonl changed since"):
         train(smoke, other, tmp_path / "run", MODELS, resume=True)
+
+
+def test_a_run_is_resumed_with_its_own_recipe_or_told_what_differs(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    load_recipe("smoke").changed(rank=4, alpha=8).save(own)
+    with pytest.raises(Killed):
+        train(load_recipe(own), data, tmp_path / "run", MODELS, watchers=[Notes(5, kill)])
+    resume = ["train", "--resume", "--data", str(data), "--out", str(tmp_path / "run"), "--no-track", "--quiet"]
+    done = RUNNER.invoke(app, [*resume, "--recipe", "smoke", "--max-steps", "9"])
+    said = " ".join(done.output.replace("│", " ").split())
+    assert done.exit_code == 2, done.output
+    assert "rank=4 there, 8 now, alpha=8 there, 16 now, max_steps=12 there, 9 now; leave --recipe and these" in said
+    done = RUNNER.invoke(app, [*resume, "--recipe", str(own), "--save-every", "7", "--max-steps", "12"])
+    assert done.exit_code == 0 and "12 steps in" in done.output, done.output
 
 
 def test_data_that_do_not_fit_are_refused_with_what_to_do(data: Path, tmp_path: Path) -> None:
@@ -339,6 +394,22 @@ def test_when_memory_runs_out_the_run_says_what_to_change(
     assert adapter_folder.status_of(tmp_path / "run") == "failed"
     advice = memory_advice(load_recipe("gpu-8b"))
     assert "--batch-rows 4 --accumulate 8" in advice and "qlora" in advice and "gradient" not in advice
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "refused"),
+    [
+        ("cpu-encoder", {}, ["gradient-checkpointing", "qlora"]),
+        ("cpu-small", {"together": 4}, ["--batch-rows", "gradient-checkpointing", "qlora"]),
+        ("smoke", {"method": "full", "for_vllm": False, "device": "cuda"}, ["bfloat16", "qlora"]),
+    ],
+)
+def test_no_advice_is_given_that_would_be_refused(
+    recipe: str, changes: dict[str, Any], refused: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    advice = memory_advice(load_recipe(recipe).changed(**changes))
+    assert advice.startswith("try ") and not [option for option in refused if option in advice]
 
 
 def test_a_loss_that_is_no_number_ends_the_run(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

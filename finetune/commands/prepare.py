@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from finetune.prepare import Gathered
+    from workbench.settings import Settings
 
 
 def prepare(
@@ -52,7 +56,7 @@ def prepare(
 ) -> None:
     """Gather graded answers, hold out whole questions, and write rows, rejections and a data card."""
     from finetune import prepare as preparing
-    from finetune.corpora import CORPORA, LABELS, data_directory
+    from finetune.corpora import CORPORA, LABELS
     from finetune.marked_sessions import SOURCE
     from workbench.settings import get_settings
     from workbench.store.errors import StoreError
@@ -61,9 +65,11 @@ def prepare(
     settings = get_settings()
     names = [name.strip() for name in sources.split(",") if name.strip()]
     try:
-        directory = data_directory(settings, data) if set(names) & set(CORPORA) else None
+        directory = _directory(settings, data) if set(names) & set(CORPORA) else None
         store = Store(settings) if SOURCE in names else None
         found = preparing.gather(names, directory, settings.banks_dir, own or (), _columns(columns), store)
+        for path in own or ():
+            typer.echo(_used(path, found))
         split = preparing.prepare(found, validation, seed, part, heard=heard, worthless=worthless)
     except (ValueError, StoreError) as error:
         raise typer.BadParameter(str(error)) from None
@@ -71,10 +77,29 @@ def prepare(
     for name, counts in made["splits"].items():
         labels = ", ".join(f"{counts['labels'][label]} {label}" for label in LABELS)
         typer.echo(f"{name}: {counts['rows']} rows of {counts['questions']} questions ({labels})")
+    sides = [made["splits"][side]["by_source"] for side in ("train", "validation")]
+    for source in sorted({*sides[0], *sides[1]}):
+        n_train, n_validation = (sum(by_source.get(source, {}).values()) for by_source in sides)
+        typer.echo(f"{source}: {n_train} rows to train on, {n_validation} to validate with")
     if made["made"]:
         typer.echo(f"of these made: {', '.join(f'{n} {kind}' for kind, n in made['made'].items())}")
     typer.echo(f"rejected: {sum(made['rejected'].values())}, with reasons in {out / 'rejected.jsonl'}")
     typer.echo(f"wrote {out}")
+
+
+def _directory(settings: Settings, data: Path | None) -> Path:
+    from finetune.corpora import CorpusError, data_directory
+
+    try:
+        return data_directory(settings, data)
+    except CorpusError as error:
+        raise CorpusError(f"{error}; or do without the corpora: --from banks,calibration") from None
+
+
+def _used(path: Path, found: Gathered) -> str:
+    left = [unfit for unfit in found.unfit if unfit.where.rpartition(":")[0] == path.name]
+    first = f" (first reason: {left[0].where} {left[0].reason})" if left else ""
+    return f"{path.name}: {found.sources[path.name]['rows']} rows used, {len(left)} left out{first}"
 
 
 def _columns(text: str) -> dict[str, str]:

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from finetune.watching import Watcher
 
 DRY_STEPS = 2
+USUAL = "smoke"
+"""The recipe where none is named and no run is resumed."""
 
 
 def _train(
-    recipe: str, data: Path, out: Path, resume: bool, dry_run: bool, quiet: bool, track: bool, **changed: Any
+    recipe: str | None, data: Path, out: Path, resume: bool, dry_run: bool, quiet: bool, track: bool, **changed: Any
 ) -> None:
     if dry_run and resume:
         raise typer.BadParameter("--dry-run trains nothing to go on with; leave --resume out")
     chosen = _recipe(recipe, out, resume, changed)
-    watchers: list[Watcher] = []
     if dry_run:
         chosen = as_dry_run(chosen)
     from transformers.utils import logging as transformers_logging
@@ -36,12 +37,13 @@ def _train(
     from finetune.checkpoints import CheckpointError
     from finetune.tracking import Tracker, TrackingError
     from finetune.train import Interrupted, TrainingError, train
-    from finetune.watching import Bar, Lines
+    from finetune.watching import Bar, Lines, TooLong
     from workbench.settings import get_settings
 
     transformers_logging.set_verbosity_error()  # a head that is drawn anew is meant
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)  # asked by PEFT
     transformers_logging.disable_progress_bar()
+    watchers: list[Watcher] = [TooLong(typer.echo)]
     if not quiet:
         watchers.append(Bar() if sys.stdout.isatty() else Lines(typer.echo))
     if track and not dry_run:
@@ -79,12 +81,13 @@ def as_dry_run(recipe: Recipe) -> Recipe:
     )  # fmt: skip
 
 
-def _recipe(name: str, out: Path, resume: bool, changed: dict[str, Any]) -> Recipe:
+def _recipe(name: str | None, out: Path, resume: bool, changed: dict[str, Any]) -> Recipe:
+    """The recipe named, or that of the run which is resumed; `train` holds the one against the other."""
     given = {key: value for key, value in changed.items() if value is not None}
     try:
-        if resume and (out / "recipe.yaml").is_file():
+        if name is None and resume and (out / "recipe.yaml").is_file():
             return load_recipe(out / "recipe.yaml").changed(**given)
-        return load_recipe(name).changed(**given)
+        return load_recipe(name or USUAL).changed(**given)
     except RecipeError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -92,7 +95,14 @@ def _recipe(name: str, out: Path, resume: bool, changed: dict[str, Any]) -> Reci
 def _options() -> list[inspect.Parameter]:
     """Options of `train` itself, and one for each field of a recipe."""
     named: list[tuple[str, Any, Any, Any]] = [
-        ("recipe", str, typer.Option("--recipe", help=f"{', '.join(recipe_names())}, or a .yaml file."), "smoke"),
+        (
+            "recipe",
+            str | None,
+            typer.Option(
+                "--recipe", help=f"{', '.join(recipe_names())}, or a .yaml file; {USUAL}, or the run's, if left out."
+            ),
+            None,
+        ),
         ("data", Path, typer.Option("--data", help="Folder that `prepare` wrote."), inspect.Parameter.empty),
         ("out", Path, typer.Option("--out", help="Folder the adapter goes to."), inspect.Parameter.empty),
         ("resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in --out."), False),
