@@ -94,6 +94,8 @@ def gather(
         else:
             _gather_bank(found, source, banks_dir)
     for path in own:
+        if path.name in found.sources:
+            raise CorpusError(f"{path}: another file of this name is there already; give one of them another name")
         records, unfit = read_own(path, columns or {})
         found.records.extend(records)
         found.unfit.extend(unfit)
@@ -317,7 +319,11 @@ def _readme(made: Mapping[str, Any]) -> str:
         )
         lines.append(f"| {name} | {counts['rows']} | {counts['questions']} | {labels} | {counts['sha256'][:12]} |")
     lines += ["", "| source | licence | where from | rows to train on | to validate with |", "|---|---|---|---|---|"]
-    for source, about in made["sources"].items():
+    own = [name for name, about in made["sources"].items() if "rows" in about]
+    licensed = {name: about for name, about in made["sources"].items() if name not in own}
+    if own:
+        licensed["own"] = {"licence": "the owner's", "source": ", ".join(own)}
+    for source, about in licensed.items():
         n = [sum(made["splits"][name]["by_source"].get(source, {}).values()) for name in made["splits"]]
         lines.append(f"| {source} | {about['licence']} | {about.get('source', '')} | {n[0]} | {n[1]} |")
     lines += ["", "Rejected rows are in `rejected.jsonl`, each with its reason:", ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -286,6 +287,11 @@ def test_every_source_is_named_with_licence_and_hash_and_every_rejection_with_it
     rejected = [json.loads(line) for line in (tmp_path / "out" / "rejected.jsonl").read_text().splitlines()]
     assert {r["id"] for r in rejected} == {"leak", "mine.jsonl:3"}
     assert all(r["reason"] for r in rejected)
+    assert "| own | the owner's | mine.jsonl | 1 | 1 |" in (tmp_path / "out" / "README.md").read_text()
+    (tmp_path / "other").mkdir()
+    other = Path(shutil.copy(own, tmp_path / "other"))
+    with pytest.raises(CorpusError, match="other/mine.jsonl: another file of this name"):
+        gather(["scientsbank"], tmp_path / "data", own=[own, other])
 
 
 def test_unknown_sources_and_a_missing_directory_are_refused() -> None:
