@@ -180,6 +180,7 @@ def strongest(rows: Sequence[tuple[float, str, str, str]], keep: int) -> list[in
 
 def save(found: Iterable[Found], path: Path) -> None:
     """Writes attacks as JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found), encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from finetune.attack_kinds import KINDS, Draft, Material, holds, material, worthless
-from finetune.attack_search import FOUND, MOST_OF_A_QUESTION, OpenHybrid, load, search, strongest
+from finetune.attack_search import FOUND, MOST_OF_A_QUESTION, OpenHybrid, load, save, search, strongest
 from finetune.evaluate import resist
 from workbench.exam.bank import load_banks
 from workbench.exam.grading import KeywordJudge
@@ -60,6 +60,11 @@ def test_no_attack_about_another_subject_or_of_mistakes_holds_an_accepted_wordin
         if row.kind in ("other subject", "wrong"):
             _, question = KNOWN[row.question_id]
             assert not [w for p in question.key_points for w in p.accepted if holds(row.answer, w)], row.answer
+
+
+def test_attacks_are_written_where_no_folder_is_yet(tmp_path: Path) -> None:
+    save(ATTACKS[:2], tmp_path / "new" / "found.jsonl")
+    assert load(tmp_path / "new" / "found.jsonl") == ATTACKS[:2]
 
 
 def test_a_line_that_is_no_attack_is_named(tmp_path: Path) -> None:
