@@ -261,6 +261,9 @@ def test_feedback_of_an_adapter_that_marks_is_refused(
     write(tmp_path, found, prepare(found, 0.3, 0), 0.3, 0)
     done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(tmp_path)])
     assert done.exit_code == 2 and "--tasks feedback" in done.output
+    (tmp_path / "validation.jsonl").write_text("[]\n")
+    done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(tmp_path)])
+    assert done.exit_code == 2 and "validation.jsonl:1 is no row" in " ".join(done.output.replace("│", " ").split())
 
 
 def test_gpu_8b_is_tried_on_a_tiny_llama_of_the_same_architecture(data: Path, tmp_path: Path) -> None:
@@ -318,6 +321,10 @@ def test_a_run_is_neither_overwritten_nor_resumed_as_another(
 def test_data_that_do_not_fit_are_refused_with_what_to_do(data: Path, tmp_path: Path) -> None:
     smoke = load_recipe("smoke")
     with pytest.raises(RecipeError, match="viva-finetune prepare --out"):
+        train(smoke, tmp_path, tmp_path / "a", MODELS)
+    (tmp_path / "train.jsonl").write_text('\n{"question": "Why?", "answer": "So."}\n')
+    (tmp_path / "validation.jsonl").write_text("")
+    with pytest.raises(RecipeError, match=r"train\.jsonl:2 is no row .*'references'.*viva-finetune prepare --own"):
         train(smoke, tmp_path, tmp_path / "a", MODELS)
     with pytest.raises(RecipeError, match="max_tokens=20 leaves no row .* the shortest has"):
         train(smoke.changed(max_tokens=20), data, tmp_path / "b", MODELS)

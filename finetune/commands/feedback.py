@@ -35,7 +35,11 @@ def feedback(
     path = data / "validation.jsonl"
     if not path.is_file():
         raise typer.BadParameter(f"no {path}; make it: viva-finetune prepare --out {data}")
-    asked = chosen_by_hash(asked_of(read_prepared(path), ("feedback",)), rows, lambda one: f"{one.row} {one.answer}")
+    try:
+        prepared = read_prepared(path)
+    except RecipeError as error:
+        raise typer.BadParameter(str(error)) from None
+    asked = chosen_by_hash(asked_of(prepared, ("feedback",)), rows, lambda one: f"{one.row} {one.answer}")
     if not asked:
         raise typer.BadParameter(f"{path} has no row with feedback; `saf` has, and rows of one's own may have")
     try:
