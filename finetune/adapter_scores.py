@@ -45,7 +45,7 @@ class AdapterScores:
         directory: Where what they said is kept between runs, a file for each adapter; None keeps it in memory only.
 
     Raises:
-        AdapterError: A folder holds no adapter.
+        AdapterError: A folder holds no adapter, or one that is still in training.
     """
 
     def __init__(self, folders: Sequence[Path], settings: Settings, directory: Path | None = None) -> None:
@@ -77,13 +77,19 @@ class _Asked:
     """One adapter, loaded when it is first asked what it has not said yet."""
 
     def __init__(self, folder: Path, settings: Settings, directory: Path | None) -> None:
-        from finetune.adapter_judge import read_adapter
+        from finetune.adapter_judge import AdapterError, read_adapter
 
         recipe, metrics = read_adapter(folder)
+        sha256 = metrics.get("adapter_sha256")
+        if sha256 is None:
+            raise AdapterError(
+                f"the training of {folder} is unfinished, so that its weights may change yet; wait for its end, or "
+                "take it up again with `viva-finetune train --resume`"
+            )
         self.base = recipe.base
         self.met = adapter_folder.questions_met(folder) or frozenset()
         self._folder, self._settings = folder, settings
-        self._file = directory / f"{str(metrics['adapter_sha256'])[:16]}.npz" if directory else None
+        self._file = directory / f"{str(sha256)[:16]}.npz" if directory else None
         self._said: dict[bytes, NDArray[np.float32]] = {}
         self._grader: Any = None
         if self._file is not None and self._file.is_file():
