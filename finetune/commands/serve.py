@@ -59,6 +59,7 @@ def export(
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device")] = "auto",
 ) -> None:
     """Write an adapter for another program, held against what it was before."""
+    from finetune.adapter_judge import read_adapter
     from finetune.export import NO_GGUF, Check, ExportError
     from finetune.export import export as write
     from workbench.settings import get_settings
@@ -86,9 +87,18 @@ def export(
     if to == "vllm":
         typer.echo(f"serve it: viva-finetune serve --adapter {folder.name}={out}")
     if to == "ctranslate2":
+        recipe = read_adapter(folder)[0]
         best = max(checks, key=lambda name: float(checks[name]["same_label"]))
+        if "key_point" in recipe.tasks:
+            typer.echo(
+                f"judge with it: VIVA_JUDGE=llm VIVA_JUDGE_LLM=smollm2 VIVA_JUDGE_MODEL={out} "
+                f"VIVA_JUDGE_PRECISION={best}"
+            )
+            return
+        other = f", or serve it with vLLM and set VIVA_JUDGE=served:NAME#{recipe.marks_by}"
         typer.echo(
-            f"judge with it: VIVA_JUDGE=llm VIVA_JUDGE_LLM=smollm2 VIVA_JUDGE_MODEL={out} VIVA_JUDGE_PRECISION={best}"
+            f"do not judge with it: the embedded engine asks by key point, and {folder} was trained for "
+            f"{', '.join(recipe.tasks)}; set VIVA_JUDGE=adapter:{folder}{'' if recipe.method == 'full' else other}"
         )
 
 
