@@ -103,8 +103,8 @@ def read_adapter(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     """
     if not adapter_folder.weights_of(folder).is_file() or not (folder / adapter_folder.RECIPE).is_file():
         raise AdapterError(
-            f"no adapter in {folder}: {adapter_folder.WEIGHTS} and {adapter_folder.RECIPE} are wanted; train one with "
-            f"`viva-finetune train --out {folder}`"
+            f"no adapter in {folder}: {adapter_folder.WEIGHTS} (of a fully trained model {adapter_folder.ALL_WEIGHTS}) "
+            f"and {adapter_folder.RECIPE} are wanted; train one with `viva-finetune train --out {folder}`"
         )
     try:
         recipe, metrics = load_recipe(folder / adapter_folder.RECIPE), adapter_folder.metrics_of(folder)
