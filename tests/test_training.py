@@ -236,6 +236,21 @@ def test_feedback_is_learnt_and_written_beside_the_examiners(tmp_path: Path) -> 
     assert report["adapter"]["chrf"] > report["base"]["chrf"] and report["adapter"]["words"]["written"] < 20
 
 
+def test_feedback_of_a_model_trained_in_all_its_weights_stands_beside_its_base_too(tmp_path: Path) -> None:
+    found = Gathered([replace(row, feedback=f"That was {row.label}.") for row in many()])
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    recipe = load_recipe("smoke").changed(
+        tasks="feedback", for_vllm=False, method="full", dtype="mixed", learning_rate=3e-3, max_steps=2
+    )
+    train(recipe, tmp_path / "rows", tmp_path / "full", MODELS)
+    texts = tmp_path / "texts.jsonl"
+    arguments = ["feedback", str(tmp_path / "full"), "--data", str(tmp_path / "rows"), "--rows", "2"]
+    done = RUNNER.invoke(app, [*arguments, "--texts", str(texts)])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in texts.read_text().splitlines()]
+    assert len(lines) == 2 and all(line["adapter"] != line["base"] for line in lines)
+
+
 def test_what_is_only_written_is_told_by_its_loss(tmp_path: Path) -> None:
     found = Gathered([replace(row, feedback=f"That was {row.label}.") for row in many()])
     write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
