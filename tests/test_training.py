@@ -480,6 +480,9 @@ def test_a_model_trained_in_all_its_weights_is_kept_whole_and_judges(
     assert metrics["trained_weights"] == sum(weights.numel() for weights in untrained.parameters())
     pairs = list(zip(loaded.model.parameters(), untrained.parameters(), strict=True))
     assert all(now.shape == before.shape for now, before in pairs)
+    done = RUNNER.invoke(app, ["prove", str(out), "--data", str(data), "--url", "http://127.0.0.1:9/v1"])
+    refused = "is a whole model and no adapter" if recipe.kind == "causal" else "vLLM serves causal models"
+    assert done.exit_code == 2 and refused in " ".join(done.output.replace("│", " ").split()), done.output
 
 
 def test_a_log_says_every_minute_how_much_is_left(tmp_path: Path) -> None:

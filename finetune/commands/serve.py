@@ -209,6 +209,7 @@ def prove(
     from finetune import proof
     from finetune.adapter_judge import read_adapter
     from finetune.asked_rows import rows_to_ask
+    from finetune.vllm_folder import check_for_vllm
     from finetune.written import write_report
     from workbench.settings import get_settings
 
@@ -217,6 +218,7 @@ def prove(
         folder = _folder(adapter, settings)
         called = name or folder.name
         recipe, metrics = read_adapter(folder)
+        check_for_vllm(folder)
         asked = rows_to_ask(recipe, rows, data)
         with _served({called: folder}, url, settings, dtype, venv) as (begin, about):
             typer.echo(f"asking PEFT {len(asked)} rows, with and without the adapter ...")
