@@ -230,7 +230,7 @@ def test_serve_runs_until_it_is_told_to_stop(
 
 
 def test_adapters_are_loaded_and_unloaded_while_the_server_runs(
-    url: str, tiny: Tiny, other: Path, runner: CliRunner
+    url: str, tiny: Tiny, other: Path, runner: CliRunner, tmp_path: Path
 ) -> None:
     done = runner.invoke(app, ["adapters", "--url", url, "--load", f"second={other}"])
     assert done.exit_code == 0 and "second (on tiny-base)" in done.output, done.output
@@ -241,6 +241,12 @@ def test_adapters_are_loaded_and_unloaded_while_the_server_runs(
     assert np.abs(np.exp(found["mine"]) - np.exp(reference.adapter)).max() > 0.05
     done = runner.invoke(app, ["adapters", "--url", url, "--load", f"second={other}"])
     assert done.exit_code == 1 and "has already been loaded" in done.output
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for wrong, said in ((tmp_path / "typo", "is no folder"), (bare, "no adapter in")):
+        done = runner.invoke(app, ["adapters", "--url", url, "--unload", "second", "--load", f"second={wrong}"])
+        assert done.exit_code == 2 and said in done.output, done.output
+    assert "second" in runner.invoke(app, ["adapters", "--url", url]).output, "it stays until the next one may come"
     done = runner.invoke(app, ["adapters", "--url", url, "--unload", "second"])
     assert done.exit_code == 0 and "second" not in done.output
     done = runner.invoke(app, ["adapters", "--url", url, "--unload", "second"])

@@ -173,16 +173,20 @@ def adapters(
     unload: Annotated[list[str] | None, typer.Option("--unload", help="NAME.")] = None,
 ) -> None:
     """Load and unload adapters of a running vLLM server, and list what it has."""
+    from finetune.vllm_folder import check_for_vllm
     from finetune.vllm_server import Adapters
     from workbench.settings import get_settings
 
     settings = get_settings()
     with _told():
+        named = _named(load or [], settings)
+        for folder in named.values():
+            check_for_vllm(folder)  # before its forerunner is unloaded
         server = Adapters(url, _key(settings))
         try:
             for name in unload or []:
                 server.unload(name)
-            for name, folder in _named(load or [], settings).items():
+            for name, folder in named.items():
                 server.load(name, folder)
             for name, parent in server.names().items():
                 typer.echo(f"{name} (on {parent})" if parent else name)
