@@ -204,7 +204,7 @@ def test_a_signal_is_passed_on_and_nothing_is_left_behind(tmp_path: Path) -> Non
 
 
 def test_serve_runs_until_it_is_told_to_stop(
-    tiny: Tiny, venv: Path, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, venv: Path, runner: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     port, seen = free_port(), []
 
@@ -223,6 +223,8 @@ def test_serve_runs_until_it_is_told_to_stop(
     assert seen == [{"tiny-base": None, "mine": "tiny-base"}]
     assert f"serving tiny-base, mine at http://127.0.0.1:{port}/v1" in done.output
     assert f"VIVA_JUDGE=served:mine#verdict VIVA_JUDGE_URL=http://127.0.0.1:{port}/v1" in done.output
+    log_file = tmp_path / "var" / f"vllm-{port}.log"
+    assert f"log: {log_file}" in done.output and log_file.is_file(), "another server's log is left alone"
     assert "stopping vLLM" in done.output
     assert signal.getsignal(signal.SIGTERM) is before
     with pytest.raises(ServerError, match="cannot reach"):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from finetune.vllm_server import VllmServer
     from workbench.settings import Settings
 
-LOG = "vllm.log"
-"""What the server prints, below the data directory."""
+LOG = "vllm-{port}.log"
+"""What a server prints, below the data directory; several may run side by side."""
 
 SAID_EVERY_S = 15.0
 """How often waiting says where it is, where nobody watches a terminal."""
@@ -145,7 +145,8 @@ def serve(
         if only_print:
             return
         key = _key(settings)
-        server = VllmServer(command, environment_of(serving, _environ(), key), serving.url, settings.data_dir / LOG)
+        log_file = settings.data_dir / LOG.format(port=serving.port)
+        server = VllmServer(command, environment_of(serving, _environ(), key), serving.url, log_file)
         with stopped(server) as asked:
             server.start()
             if not ready(server, asked):
@@ -153,7 +154,7 @@ def serve(
             adapters = Adapters(serving.url, key)
             names = adapters.names()
             adapters.close()
-            typer.echo(f"serving {', '.join(names)} at {serving.url}; log: {settings.data_dir / LOG}")
+            typer.echo(f"serving {', '.join(names)} at {serving.url}; log: {log_file}")
             for name, folder in serving.adapters.items():
                 tasks = read_adapter(folder)[0].tasks
                 if tasks == ("feedback",):
@@ -350,7 +351,8 @@ def _served(
     serving = serving_of(named, settings.models_dir, on_cpu=on_cpu, port=free_port(), dtype=_dtype(dtype, on_cpu))
     command = serve_command(serving, python)
     about |= {"server_options": [_nowhere(word, serving.base) for word in command[3:]], "cpu_build": on_cpu}
-    server = VllmServer(command, serve_environment(serving, _environ(), key), serving.url, settings.data_dir / LOG)
+    log_file = settings.data_dir / LOG.format(port=serving.port)
+    server = VllmServer(command, serve_environment(serving, _environ(), key), serving.url, log_file)
     with ExitStack() as stack:
 
         def begin() -> tuple[str, str]:
