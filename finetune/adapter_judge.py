@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,23 @@ def load_adapter(folder: Path, models_dir: Path, device: str = "auto") -> Loaded
     return Loaded(bases.load_adapted(base, tokenizer, recipe, folder, chosen), tokenizer, recipe, chosen)
 
 
+def load_base(loaded: Loaded, models_dir: Path) -> Loaded:
+    """The base by itself, as another model: that of a model trained in all its weights has no adapter to switch off.
+
+    Args:
+        loaded: What was trained on it.
+        models_dir: The cache of weights.
+
+    Raises:
+        RecipeError: The base is not there.
+    """
+    from finetune import bases
+
+    recipe = loaded.recipe
+    base = bases.find_base(recipe.base, recipe.kind, models_dir)
+    return replace(loaded, model=bases.load_model(base, loaded.tokenizer, recipe, loaded.device))
+
+
 def read_adapter(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     """Recipe and metrics of a folder.
 
@@ -103,8 +120,8 @@ def read_adapter(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     """
     if not adapter_folder.weights_of(folder).is_file() or not (folder / adapter_folder.RECIPE).is_file():
         raise AdapterError(
-            f"no adapter in {folder}: {adapter_folder.WEIGHTS} and {adapter_folder.RECIPE} are wanted; train one with "
-            f"`viva-finetune train --out {folder}`"
+            f"no adapter in {folder}: {adapter_folder.WEIGHTS} (of a fully trained model {adapter_folder.ALL_WEIGHTS}) "
+            f"and {adapter_folder.RECIPE} are wanted; train one with `viva-finetune train --out {folder}`"
         )
     try:
         recipe, metrics = load_recipe(folder / adapter_folder.RECIPE), adapter_folder.metrics_of(folder)

@@ -45,7 +45,7 @@ class AdapterScores:
         directory: Where what they said is kept between runs, a file for each adapter; None keeps it in memory only.
 
     Raises:
-        AdapterError: A folder holds no adapter, or does not say which questions it was trained on.
+        AdapterError: A folder holds no adapter, or one that is still in training.
     """
 
     def __init__(self, folders: Sequence[Path], settings: Settings, directory: Path | None = None) -> None:
@@ -60,11 +60,15 @@ class AdapterScores:
         Args:
             pairs: The answers.
             held_out: Whether to ask only adapters that were not trained on a question; else all are asked.
+
+        Raises:
+            AdapterError: `held_out`, and an adapter does not say which questions it was trained on.
         """
         hashes = [question_hash(pair) for pair in pairs]
         total, count = np.zeros((len(pairs), len(self.voices), 3)), np.zeros((len(pairs), len(self.voices), 1))
-        for one in self._asked:
-            rows = [i for i, key in enumerate(hashes) if not (held_out and key in one.met)]
+        met: list[frozenset[str]] = [one.met if held_out else frozenset() for one in self._asked]
+        for one, its_own in zip(self._asked, met, strict=True):
+            rows = [i for i, key in enumerate(hashes) if key not in its_own]
             if rows:
                 voice = self.voices.index(one.base)
                 total[rows, voice] += one.log_probabilities([pairs[i] for i in rows])
@@ -80,21 +84,33 @@ class _Asked:
         from finetune.adapter_judge import AdapterError, read_adapter
 
         recipe, metrics = read_adapter(folder)
-        self.base = recipe.base
-        met = adapter_folder.questions_met(folder)
-        if met is None:
+        sha256 = metrics.get("adapter_sha256")
+        if sha256 is None:
             raise AdapterError(
-                f"{folder} does not say which questions it was trained on, so that nobody knows on which it may be "
-                f"weighed; copy the {adapter_folder.DATA} that its training wrote into it"
+                f"the training of {folder} is unfinished, so that its weights may change yet; wait for its end, or "
+                "take it up again with `viva-finetune train --resume`"
             )
-        self.met = met
+        self.base = recipe.base
+        self._met = adapter_folder.questions_met(folder)
         self._folder, self._settings = folder, settings
-        self._file = directory / f"{str(metrics['adapter_sha256'])[:16]}.npz" if directory else None
+        self._file = directory / f"{str(sha256)[:16]}.npz" if directory else None
         self._said: dict[bytes, NDArray[np.float32]] = {}
         self._grader: Any = None
         if self._file is not None and self._file.is_file():
             with np.load(self._file) as kept:
                 self._said = dict(zip((bytes(key) for key in kept["keys"]), kept["said"], strict=True))
+
+    @property
+    def met(self) -> frozenset[str]:
+        """`question_hash` of every question it was trained on."""
+        from finetune.adapter_judge import AdapterError
+
+        if self._met is None:
+            raise AdapterError(
+                f"{self._folder} does not say which questions it was trained on, so that nobody knows on which it may "
+                f"be weighed; copy the {adapter_folder.DATA} that its training wrote into it"
+            )
+        return self._met
 
     def log_probabilities(self, pairs: Sequence[Pair]) -> NDArray[np.float64]:
         """(n_pairs, 3)."""

@@ -180,6 +180,7 @@ def strongest(rows: Sequence[tuple[float, str, str, str]], keep: int) -> list[in
 
 def save(found: Iterable[Found], path: Path) -> None:
     """Writes attacks as JSON lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in found), encoding="utf-8")
 
 
@@ -190,9 +191,12 @@ def load(path: Path = FOUND) -> list[Found]:
         ValueError: A line is no attack; the message names the line.
     """
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            rows.append(Found(**json.loads(line)))
+            row = Found(**json.loads(line))
+            if not all(isinstance(text, str) for text in (row.question_id, row.kind, row.answer)):
+                raise TypeError("question_id, kind and answer must be texts")
+            rows.append(row)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"{path}:{number} is no attack as `viva-finetune attack --search` writes them: {error}"

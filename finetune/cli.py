@@ -143,10 +143,9 @@ def attack(
 
     from finetune.attacks import attacks
     from finetune.choosing import chosen_by_hash
-    from finetune.commands.attack_search import grow, replay
+    from finetune.commands.attack_search import grow, made_judges, replay
     from finetune.evaluate import resist
     from workbench.exam.bank import load_banks
-    from workbench.judging.registry import make_judge
     from workbench.settings import get_settings
 
     settings = get_settings()
@@ -165,15 +164,21 @@ def attack(
     if search is not None:
         if found is None:
             raise typer.BadParameter("--search needs --found, the file its attacks go to")
+        if found.is_dir():
+            raise typer.BadParameter(f"--found {found} is a folder; name a file in it, the one its attacks go to")
         more = grow(
             names, settings, tries=search, seed=seed, frames=frames, n_questions=questions, keep=keep, found=found
         )
     if found is not None:
         results = replay(names, settings, found, limit)
     else:
+        made = made_judges(names, settings)
         asked = [(s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()]
         tried = chosen_by_hash(list(attacks(asked)), limit, lambda row: f"{row[0]} {row[2].id} {row[3]}")
-        results = [resist(make_judge(name, settings), track(tried, description=name, transient=True)) for name in names]
+        results = [
+            resist(judge, track(tried, description=name, transient=True))
+            for name, judge in zip(names, made, strict=True)
+        ]
     for result in results:
         typer.echo(
             f"{result['judge']}: of {result['n']} attacks {result['correct_rate']:.2%} reach correct, "

@@ -143,6 +143,7 @@ class Confusions:
             "classes": plain(self.classes),
             "words": plain(self.words),
         }
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @staticmethod

@@ -15,6 +15,7 @@ import yaml
 
 from finetune import marked_sessions
 from finetune.answers import CALIBRATION, Marked, exemplars, ticked
+from finetune.config import RecipeError
 from finetune.confusions import Confusions
 from finetune.corpora import CORPORA, LABELS, CorpusError, Left, Record, card, load
 from finetune.made_rows import SLIPS, heard_copies, worthless_answers
@@ -184,15 +185,26 @@ def write(out: Path, found: Gathered, split: Split, share: float, seed: int, par
 
 
 def read_prepared(path: Path) -> list[Record]:
-    """Rows that `write` wrote."""
+    """Rows that `write` wrote.
+
+    Raises:
+        RecipeError: A line is no such row; the message names the line.
+    """
     records = []
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
             row = json.loads(line)
             row["references"] = tuple(row["references"])
             row["key_points"] = tuple((point["text"], point["weight"]) for point in row["key_points"])
             row["ticks"] = tuple(row["ticks"])
             records.append(Record(**row))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecipeError(
+                f"{path}:{number} is no row as `viva-finetune prepare` writes them ({error!r}); answers of "
+                "your own are prepared first: viva-finetune prepare --own FILE --out FOLDER"
+            ) from error
     return records
 
 

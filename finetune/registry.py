@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
+from finetune.adapter_folder import ALL_WEIGHTS, WEIGHTS, weights_of
 from finetune.tracking import ADAPTER, Tracked, begin, client_of, run_of, shown_uri, tracking_uri
 from workbench.exam.items import Question
 from workbench.exam.model import Evaluation
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 MODEL = "viva-examiner"
 CHAMPION, CHALLENGER = "champion", "challenger"
-WEIGHTS = "adapter_model.safetensors"
 SHA256 = "adapter_sha256"
 
 _NAME = re.compile(r"models:/(?P<model>[\w.-]+)(?:@(?P<alias>[\w.-]+)|/(?P<version>\d+))")
@@ -64,15 +64,16 @@ class Registered(Version):
 
 
 def weights_sha256(folder: Path) -> str:
-    """SHA-256 of an adapter's weights.
+    """SHA-256 of an adapter's weights, or of a model's that was trained in all of them.
 
     Raises:
         RegistryError: The folder has none.
     """
-    path = folder / WEIGHTS
+    path = weights_of(folder)
     if not path.is_file():
         raise RegistryError(
-            f"no adapter in {folder}: {WEIGHTS} is wanted; train one with `viva-finetune train --out {folder}`"
+            f"no adapter in {folder}: {WEIGHTS} is wanted, or {ALL_WEIGHTS} of a fully trained model; train one with "
+            f"`viva-finetune train --out {folder}`"
         )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -331,8 +332,8 @@ def _fetched(source: str, settings: Settings, name: str) -> Path:
     from mlflow.artifacts import download_artifacts
 
     copy = settings.models_dir.parent / "registered" / name
-    if not (copy / WEIGHTS).is_file():
+    if not weights_of(copy).is_file():
         copy.mkdir(parents=True, exist_ok=True)
         download_artifacts(artifact_uri=source, dst_path=str(copy), tracking_uri=tracking_uri(settings))
     inner = copy / ADAPTER
-    return inner if (inner / WEIGHTS).is_file() else copy
+    return inner if weights_of(inner).is_file() else copy

@@ -45,7 +45,7 @@ def load_data(folder: Path, recipe: Recipe, tokenizer: Any) -> TrainingData:
     """Reads what `viva-finetune prepare` wrote.
 
     Raises:
-        RecipeError: The folder is not one, or holds no row for a task.
+        RecipeError: The folder is not one, a line is no prepared row, or there is no row for a task.
     """
     files = {side: folder / f"{side}.jsonl" for side in ("train", "validation")}
     missing = [str(path) for path in files.values() if not path.is_file()]

@@ -8,9 +8,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from typer.testing import CliRunner
 
+from finetune import evaluate as evaluating
 from finetune.attack_kinds import KINDS, Draft, Material, holds, material, worthless
-from finetune.attack_search import FOUND, MOST_OF_A_QUESTION, OpenHybrid, load, search, strongest
+from finetune.attack_search import FOUND, MOST_OF_A_QUESTION, OpenHybrid, load, save, search, strongest
+from finetune.cli import app
 from finetune.evaluate import resist
 from workbench.exam.bank import load_banks
 from workbench.exam.grading import KeywordJudge
@@ -20,6 +23,7 @@ from workbench.settings import Settings
 
 BANKS = load_banks()
 KNOWN = {q.id: (s, q) for bank in BANKS.values() for _, s, q in bank.questions()}
+RUNNER = CliRunner(env={"COLUMNS": "400"})
 SUBJECTS = [(bank.discipline, q) for bank in BANKS.values() for _, _, q in bank.questions()]
 ATTACKS = load()
 TRIED = [(row.kind, *KNOWN[row.question_id], row.answer) for row in ATTACKS]
@@ -62,11 +66,51 @@ def test_no_attack_about_another_subject_or_of_mistakes_holds_an_accepted_wordin
             assert not [w for p in question.key_points for w in p.accepted if holds(row.answer, w)], row.answer
 
 
+def test_attacks_are_written_where_no_folder_is_yet(tmp_path: Path) -> None:
+    save(ATTACKS[:2], tmp_path / "new" / "found.jsonl")
+    assert load(tmp_path / "new" / "found.jsonl") == ATTACKS[:2]
+
+
 def test_a_line_that_is_no_attack_is_named(tmp_path: Path) -> None:
     path = tmp_path / "attacks.jsonl"
     path.write_text(f"{FOUND.read_text(encoding='utf-8').splitlines()[0]}\n{json.dumps({'answer': 'x'})}\n")
     with pytest.raises(ValueError, match=r"attacks\.jsonl:2 is no attack"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "attacks.jsonl cannot be read (No such file or directory); `viva-finetune attack --search"),
+        ("", "attacks.jsonl holds no attack; `viva-finetune attack --search"),
+        ("nonsense\n", "attacks.jsonl:1 is no attack"),
+        ('{"question_id": 5, "kind": "", "why": "", "answer": "", "seed": 0, "frames": "", "points": {}}', "be texts"),
+        (
+            '{"question_id": "gone", "kind": "", "why": "", "answer": "", "seed": 0, "frames": "", "points": {}}',
+            "attacks.jsonl:1 attacks question 'gone', which no bank has; set VIVA_BANKS_DIR",
+        ),
+    ],
+)
+def test_a_file_that_holds_no_attacks_is_refused(text: str | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "attacks.jsonl"
+    if text is not None:
+        path.write_text(text)
+    done = RUNNER.invoke(app, ["attack", "--judges", "keyword", "--found", str(path)])
+    assert done.exit_code == 2 and said in " ".join(done.output.replace("│", " ").split()), done.output
+
+
+def test_a_search_whose_attacks_would_go_to_a_folder_is_refused(tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["attack", "--judges", "keyword", "--search", "1", "--found", str(tmp_path)])
+    assert done.exit_code == 2 and "is a folder; name a file in it" in done.output, done.output
+
+
+@pytest.mark.parametrize("more", [[], ["--found", str(FOUND)], ["--search", "1", "--found", "found.jsonl"]])
+def test_a_judge_that_is_not_there_is_told_before_another_is_asked(
+    more: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluating, "resist", lambda *given: pytest.fail("asked a judge"))
+    done = RUNNER.invoke(app, ["attack", "--judges", "keyword,hybird", "--limit", "2", *more])
+    assert done.exit_code == 2 and "unknown judge 'hybird'; known: keyword" in done.output, done.output
 
 
 # ---- what keeps a draft worthless

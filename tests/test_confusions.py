@@ -73,7 +73,7 @@ def test_words_have_the_class_of_their_sounds():
 
 
 def test_a_model_comes_back_from_its_file_as_it_was(fitted: Confusions, tmp_path: Path):
-    path = tmp_path / "confusions.json"
+    path = tmp_path / "new" / "confusions.json"
     fitted.save(path)
     back = Confusions.load(path)
     assert back.augment("give aspirin to the man", Random(1)) == fitted.augment("give aspirin to the man", Random(1))

@@ -211,6 +211,23 @@ def test_the_embedded_engine_marks_as_the_adapter_did(tiny: Tiny, tmp_path: Path
     wait_for(scorer.close())
 
 
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        ("verdict,key_point", "\njudge with it: VIVA_JUDGE=llm VIVA_JUDGE_LLM=smollm2"),
+        ("verdict", "do not judge with it: the embedded engine asks by key point, and {0} was trained for verdict; "
+         "set VIVA_JUDGE=adapter:{0}, or serve it with vLLM and set VIVA_JUDGE=served:NAME#verdict"),
+    ],
+)  # fmt: skip
+def test_the_embedded_engine_is_recommended_for_what_it_asks(tasks: str, said: str, tiny: Tiny, tmp_path: Path) -> None:
+    folder = plain(tiny, tmp_path)
+    load_recipe(folder / "recipe.yaml").changed(tasks=tasks).save(folder / "recipe.yaml")
+    given = ["export", str(folder), "--to", "ctranslate2", "--out", str(tmp_path / "out"), "--data", str(tiny.data)]
+    done = CliRunner(env={"COLUMNS": "300"}).invoke(app, [*given, "--rows", "4", "--flips", "1"])
+    assert done.exit_code == 0, done.output
+    assert said.format(folder) in done.output and ("VIVA_JUDGE=llm" in done.output) is ("key_point" in tasks)
+
+
 def test_a_conversion_that_computes_something_else_is_not_written(tiny: Tiny, tmp_path: Path) -> None:
     """CTranslate2 takes the length that Llama 3's rotary scaling starts from as given; the tiny Llama has another."""
     with pytest.raises(ExportError, match="though nothing was rounded.*viva-finetune serve"):

@@ -185,6 +185,12 @@ def test_a_calibration_for_other_features_is_refused_with_what_to_do(tmp_path: P
         Calibration.load(path)
 
 
+def test_a_calibration_is_written_where_no_folder_is_yet(tmp_path: Path) -> None:
+    built_in = Calibration.load()
+    built_in.save(tmp_path / "new" / "mine.json")
+    assert Calibration.load(tmp_path / "new" / "mine.json") == built_in
+
+
 def test_the_probabilities_of_three_verdicts_add_up_to_one() -> None:
     asked = question(0.5, 0.3, 0.2)
     chances = Calibration.load().probabilities(np.random.default_rng(0).random((3, len(FEATURES))))

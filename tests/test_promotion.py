@@ -30,7 +30,7 @@ from finetune.promotion import (
     rollback,
     weigh,
 )
-from finetune.registry import RegistryError, folder_of, resolve
+from finetune.registry import RegistryError, _fetched, folder_of, resolve
 from finetune.tracking import ADAPTER, Tracked, client_of
 from tests.made_predictions import made
 from tests.mlflow_store import settings_with_store
@@ -290,6 +290,26 @@ def test_a_challenger_marks_nobody_and_keeps_its_version_when_it_rises(
     told = history(settings)
     assert [(row["version"], row["aliases"]) for row in told] == [("1", ""), ("2", "champion")]
     assert told[1]["promoted_over"] == "viva-examiner-1"
+
+
+def test_a_model_trained_in_all_its_weights_is_registered_and_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, own = adapter(tmp_path / "full", b"all of them"), settings_with_store(tmp_path)
+    (folder / "adapter_model.safetensors").rename(folder / "model.safetensors")
+    assert evidence(folder).attacks["n"] == GOOD["n"]
+    found = challenge(folder, own)
+    assert (found.folder / "model.safetensors").read_bytes() == b"all of them"
+
+    def downloaded(artifact_uri: str, dst_path: str, tracking_uri: str) -> None:
+        asked.append(artifact_uri)
+        (Path(dst_path) / "model.safetensors").write_bytes(b"all of them")
+
+    asked: list[str] = []
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", downloaded)
+    elsewhere = own.model_copy(update={"models_dir": tmp_path / "cache" / "models"})
+    copies = {_fetched("https://store/full", elsewhere, "full") for _ in range(2)}
+    assert copies == {tmp_path / "cache" / "registered" / "full"} and asked == ["https://store/full"]
 
 
 def test_with_a_champion_another_judges_marks_are_no_yardstick(settings: Settings, folders: dict[str, Path]) -> None:

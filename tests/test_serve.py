@@ -204,7 +204,7 @@ def test_a_signal_is_passed_on_and_nothing_is_left_behind(tmp_path: Path) -> Non
 
 
 def test_serve_runs_until_it_is_told_to_stop(
-    tiny: Tiny, venv: Path, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+    tiny: Tiny, venv: Path, runner: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     port, seen = free_port(), []
 
@@ -223,6 +223,8 @@ def test_serve_runs_until_it_is_told_to_stop(
     assert seen == [{"tiny-base": None, "mine": "tiny-base"}]
     assert f"serving tiny-base, mine at http://127.0.0.1:{port}/v1" in done.output
     assert f"VIVA_JUDGE=served:mine#verdict VIVA_JUDGE_URL=http://127.0.0.1:{port}/v1" in done.output
+    log_file = tmp_path / "var" / f"vllm-{port}.log"
+    assert f"log: {log_file}" in done.output and log_file.is_file(), "another server's log is left alone"
     assert "stopping vLLM" in done.output
     assert signal.getsignal(signal.SIGTERM) is before
     with pytest.raises(ServerError, match="cannot reach"):
@@ -230,7 +232,7 @@ def test_serve_runs_until_it_is_told_to_stop(
 
 
 def test_adapters_are_loaded_and_unloaded_while_the_server_runs(
-    url: str, tiny: Tiny, other: Path, runner: CliRunner
+    url: str, tiny: Tiny, other: Path, runner: CliRunner, tmp_path: Path
 ) -> None:
     done = runner.invoke(app, ["adapters", "--url", url, "--load", f"second={other}"])
     assert done.exit_code == 0 and "second (on tiny-base)" in done.output, done.output
@@ -241,6 +243,12 @@ def test_adapters_are_loaded_and_unloaded_while_the_server_runs(
     assert np.abs(np.exp(found["mine"]) - np.exp(reference.adapter)).max() > 0.05
     done = runner.invoke(app, ["adapters", "--url", url, "--load", f"second={other}"])
     assert done.exit_code == 1 and "has already been loaded" in done.output
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for wrong, said in ((tmp_path / "typo", "is no folder"), (bare, "no adapter in")):
+        done = runner.invoke(app, ["adapters", "--url", url, "--unload", "second", "--load", f"second={wrong}"])
+        assert done.exit_code == 2 and said in done.output, done.output
+    assert "second" in runner.invoke(app, ["adapters", "--url", url]).output, "it stays until the next one may come"
     done = runner.invoke(app, ["adapters", "--url", url, "--unload", "second"])
     assert done.exit_code == 0 and "second" not in done.output
     done = runner.invoke(app, ["adapters", "--url", url, "--unload", "second"])

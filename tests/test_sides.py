@@ -136,6 +136,14 @@ def test_while_a_hybrid_is_fitted_an_adapter_is_silent_on_questions_it_was_train
 
 
 @pytest.mark.weights
+def test_an_adapter_in_training_is_not_weighed(adapters: tuple[list[Path], Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(adapters[0][0], tmp_path / "running")
+    (folder / "metrics.json").write_text('{"status": "running"}')
+    with pytest.raises(AdapterError, match="training of .* is unfinished.*wait for its end"):
+        AdapterScores([folder], SETTINGS, tmp_path)
+
+
+@pytest.mark.weights
 def test_adapters_of_two_bases_speak_beside_each_other(adapters: tuple[list[Path], Path], tmp_path: Path) -> None:
     folders, rows = adapters
     pairs = [Pair(r.question, r.references, r.answer) for r in read_prepared(rows / "train.jsonl")]
@@ -246,8 +254,10 @@ def test_an_adapter_that_does_not_say_what_it_was_trained_on_is_not_weighed(
 ) -> None:
     silent = shutil.copytree(adapters[0][0], tmp_path / "silent")
     (silent / "data.json").unlink()
+    pairs = [Pair("What?", ("This.",), "that")]
     with pytest.raises(AdapterError, match="does not say which questions it was trained on"):
-        AdapterScores([silent], SETTINGS)
+        AdapterScores([silent], SETTINGS).log_probabilities(pairs, held_out=True)
+    assert np.isfinite(AdapterScores([silent], SETTINGS).log_probabilities(pairs, held_out=False)).all()
 
 
 @pytest.mark.weights

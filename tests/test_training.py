@@ -237,6 +237,21 @@ def test_feedback_is_learnt_and_written_beside_the_examiners(tmp_path: Path) -> 
     assert report["adapter"]["chrf"] > report["base"]["chrf"] and report["adapter"]["words"]["written"] < 20
 
 
+def test_feedback_of_a_model_trained_in_all_its_weights_stands_beside_its_base_too(tmp_path: Path) -> None:
+    found = Gathered([replace(row, feedback=f"That was {row.label}.") for row in many()])
+    write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
+    recipe = load_recipe("smoke").changed(
+        tasks="feedback", for_vllm=False, method="full", dtype="mixed", learning_rate=3e-3, max_steps=2
+    )
+    train(recipe, tmp_path / "rows", tmp_path / "full", MODELS)
+    texts = tmp_path / "texts.jsonl"
+    arguments = ["feedback", str(tmp_path / "full"), "--data", str(tmp_path / "rows"), "--rows", "2"]
+    done = RUNNER.invoke(app, [*arguments, "--texts", str(texts)])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in texts.read_text().splitlines()]
+    assert len(lines) == 2 and all(line["adapter"] != line["base"] for line in lines)
+
+
 def test_what_is_only_written_is_told_by_its_loss(tmp_path: Path) -> None:
     found = Gathered([replace(row, feedback=f"That was {row.label}.") for row in many()])
     write(tmp_path / "rows", found, prepare(found, 0.3, 0), 0.3, 0)
@@ -262,6 +277,9 @@ def test_feedback_of_an_adapter_that_marks_is_refused(
     write(tmp_path, found, prepare(found, 0.3, 0), 0.3, 0)
     done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(tmp_path)])
     assert done.exit_code == 2 and "--tasks feedback" in done.output
+    (tmp_path / "validation.jsonl").write_text("[]\n")
+    done = RUNNER.invoke(app, ["feedback", str(unbroken[0]), "--data", str(tmp_path)])
+    assert done.exit_code == 2 and "validation.jsonl:1 is no row" in " ".join(done.output.replace("│", " ").split())
 
 
 def test_examples_left_out_for_their_length_are_told_on_either_side(tmp_path: Path) -> None:
@@ -373,6 +391,10 @@ def test_a_run_is_resumed_with_its_own_recipe_or_told_what_differs(data: Path, t
 def test_data_that_do_not_fit_are_refused_with_what_to_do(data: Path, tmp_path: Path) -> None:
     smoke = load_recipe("smoke")
     with pytest.raises(RecipeError, match="viva-finetune prepare --out"):
+        train(smoke, tmp_path, tmp_path / "a", MODELS)
+    (tmp_path / "train.jsonl").write_text('\n{"question": "Why?", "answer": "So."}\n')
+    (tmp_path / "validation.jsonl").write_text("")
+    with pytest.raises(RecipeError, match=r"train\.jsonl:2 is no row .*'references'.*viva-finetune prepare --own"):
         train(smoke, tmp_path, tmp_path / "a", MODELS)
     with pytest.raises(RecipeError, match="max_tokens=20 leaves no row .* the shortest has"):
         train(smoke.changed(max_tokens=20), data, tmp_path / "b", MODELS)
@@ -529,6 +551,9 @@ def test_a_model_trained_in_all_its_weights_is_kept_whole_and_judges(
     assert metrics["trained_weights"] == sum(weights.numel() for weights in untrained.parameters())
     pairs = list(zip(loaded.model.parameters(), untrained.parameters(), strict=True))
     assert all(now.shape == before.shape for now, before in pairs)
+    done = RUNNER.invoke(app, ["prove", str(out), "--data", str(data), "--url", "http://127.0.0.1:9/v1"])
+    refused = "is a whole model and no adapter" if recipe.kind == "causal" else "vLLM serves causal models"
+    assert done.exit_code == 2 and refused in " ".join(done.output.replace("│", " ").split()), done.output
 
 
 def test_a_log_says_every_minute_how_much_is_left(tmp_path: Path) -> None:

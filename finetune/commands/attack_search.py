@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from finetune.attack_kinds import Frames
+from workbench.engines.base import EngineError
 
 if TYPE_CHECKING:
     from workbench.judging.base import Judge
@@ -44,7 +45,7 @@ def grow(
     from workbench.exam.bank import load_banks
 
     banks = load_banks(settings.banks_dir).values()
-    judges = [_judge(name, settings) for name in names]
+    judges = made_judges(names, settings, _judge)
     kept = search(
         banks,
         judges,
@@ -68,12 +69,50 @@ def replay(names: Sequence[str], settings: Settings, found: Path, limit: int | N
     from finetune.choosing import chosen_by_hash
     from finetune.evaluate import resist
     from workbench.exam.bank import load_banks
-    from workbench.judging.registry import make_judge
 
     known = {q.id: (s, q) for bank in load_banks(settings.banks_dir).values() for _, s, q in bank.questions()}
-    rows = chosen_by_hash(load(found), limit, lambda row: f"{row.kind} {row.question_id} {row.answer}")
-    tried = [(row.kind, *known[row.question_id], row.answer) for row in rows]
-    return [resist(make_judge(name, settings), track(tried, description=name, transient=True)) for name in names]
+    how = f"`viva-finetune attack --search 200 --found {found}` writes one"
+    try:
+        rows = load(found)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except OSError as error:
+        raise typer.BadParameter(f"{found} cannot be read ({error.strerror}); {how}") from None
+    if not rows:
+        raise typer.BadParameter(f"{found} holds no attack; {how}")
+    for number, row in enumerate(rows, 1):
+        if row.question_id not in known:
+            raise typer.BadParameter(
+                f"{found}:{number} attacks question {row.question_id!r}, which no bank has; set VIVA_BANKS_DIR to the "
+                "banks it was found on, or leave the line out"
+            )
+    chosen = chosen_by_hash(rows, limit, lambda row: f"{row.kind} {row.question_id} {row.answer}")
+    tried = [(row.kind, *known[row.question_id], row.answer) for row in chosen]
+    return [
+        resist(judge, track(tried, description=name, transient=True))
+        for name, judge in zip(names, made_judges(names, settings), strict=True)
+    ]
+
+
+def made_judges(
+    names: Sequence[str], settings: Settings, make: Callable[[str, Settings], Judge] | None = None
+) -> list[Judge]:
+    """All judges, made before any is asked, so that a name that names none costs no other judge's marks.
+
+    Args:
+        names: Of the judges.
+        settings: Where their weights are.
+        make: Makes one; None takes `workbench.judging.registry.make_judge`.
+
+    Raises:
+        BadParameter: One cannot be made.
+    """
+    from workbench.judging.registry import make_judge
+
+    try:
+        return [(make or make_judge)(name, settings) for name in names]
+    except (ValueError, EngineError) as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _judge(name: str, settings: Settings) -> Judge:

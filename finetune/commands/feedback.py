@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def feedback(
     """Let adapter and base write feedback on answers of unseen questions; compare both with the examiner's."""
     from rich.progress import Progress
 
-    from finetune.adapter_judge import AdapterError, load_adapter, read_adapter
+    from finetune.adapter_judge import AdapterError, load_adapter, load_base, read_adapter
     from finetune.choosing import chosen_by_hash
     from finetune.config import RecipeError
     from finetune.examples import asked_of
@@ -35,22 +36,29 @@ def feedback(
     path = data / "validation.jsonl"
     if not path.is_file():
         raise typer.BadParameter(f"no {path}; make it: viva-finetune prepare --out {data}")
-    asked = chosen_by_hash(asked_of(read_prepared(path), ("feedback",)), rows, lambda one: f"{one.row} {one.answer}")
+    try:
+        prepared = read_prepared(path)
+    except RecipeError as error:
+        raise typer.BadParameter(str(error)) from None
+    asked = chosen_by_hash(asked_of(prepared, ("feedback",)), rows, lambda one: f"{one.row} {one.answer}")
     if not asked:
         raise typer.BadParameter(f"{path} has no row with feedback; `saf` has, and rows of one's own may have")
     try:
         recipe = read_adapter(adapter)[0]
         if "feedback" not in recipe.tasks:
             raise AdapterError(f"{adapter} was trained for {', '.join(recipe.tasks)}; train with --tasks feedback")
-        loaded = load_adapter(adapter, get_settings().models_dir)
+        models_dir = get_settings().models_dir
+        loaded = load_adapter(adapter, models_dir)
+        whole = recipe.method == "full"
+        untrained = load_base(loaded, models_dir) if whole else loaded
     except (AdapterError, RecipeError) as error:
         raise typer.BadParameter(str(error)) from None
     with Progress(transient=True) as progress:
         bar = progress.add_task("with the adapter", total=len(asked))
         own = written_feedback(loaded, asked, lambda done: progress.update(bar, completed=done))
         bar = progress.add_task("without", total=len(asked))
-        with loaded.model.disable_adapter():
-            base = written_feedback(loaded, asked, lambda done: progress.update(bar, completed=done))
+        with nullcontext() if whole else loaded.model.disable_adapter():
+            base = written_feedback(untrained, asked, lambda done: progress.update(bar, completed=done))
     examiners = [one.outcome for one in asked]
     report = {"adapter": feedback_figures(own, examiners), "base": feedback_figures(base, examiners)}
     for name, figures in report.items():

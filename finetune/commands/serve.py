@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from finetune.vllm_server import VllmServer
     from workbench.settings import Settings
 
-LOG = "vllm.log"
-"""What the server prints, below the data directory."""
+LOG = "vllm-{port}.log"
+"""What a server prints, below the data directory; several may run side by side."""
 
 SAID_EVERY_S = 15.0
 """How often waiting says where it is, where nobody watches a terminal."""
@@ -59,6 +59,7 @@ def export(
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option("--device")] = "auto",
 ) -> None:
     """Write an adapter for another program, held against what it was before."""
+    from finetune.adapter_judge import read_adapter
     from finetune.export import NO_GGUF, Check, ExportError
     from finetune.export import export as write
     from workbench.settings import get_settings
@@ -86,9 +87,18 @@ def export(
     if to == "vllm":
         typer.echo(f"serve it: viva-finetune serve --adapter {folder.name}={out}")
     if to == "ctranslate2":
+        recipe = read_adapter(folder)[0]
         best = max(checks, key=lambda name: float(checks[name]["same_label"]))
+        if "key_point" in recipe.tasks:
+            typer.echo(
+                f"judge with it: VIVA_JUDGE=llm VIVA_JUDGE_LLM=smollm2 VIVA_JUDGE_MODEL={out} "
+                f"VIVA_JUDGE_PRECISION={best}"
+            )
+            return
+        other = f", or serve it with vLLM and set VIVA_JUDGE=served:NAME#{recipe.marks_by}"
         typer.echo(
-            f"judge with it: VIVA_JUDGE=llm VIVA_JUDGE_LLM=smollm2 VIVA_JUDGE_MODEL={out} VIVA_JUDGE_PRECISION={best}"
+            f"do not judge with it: the embedded engine asks by key point, and {folder} was trained for "
+            f"{', '.join(recipe.tasks)}; set VIVA_JUDGE=adapter:{folder}{'' if recipe.method == 'full' else other}"
         )
 
 
@@ -135,7 +145,8 @@ def serve(
         if only_print:
             return
         key = _key(settings)
-        server = VllmServer(command, environment_of(serving, _environ(), key), serving.url, settings.data_dir / LOG)
+        log_file = settings.data_dir / LOG.format(port=serving.port)
+        server = VllmServer(command, environment_of(serving, _environ(), key), serving.url, log_file)
         with stopped(server) as asked:
             server.start()
             if not ready(server, asked):
@@ -143,7 +154,7 @@ def serve(
             adapters = Adapters(serving.url, key)
             names = adapters.names()
             adapters.close()
-            typer.echo(f"serving {', '.join(names)} at {serving.url}; log: {settings.data_dir / LOG}")
+            typer.echo(f"serving {', '.join(names)} at {serving.url}; log: {log_file}")
             for name, folder in serving.adapters.items():
                 tasks = read_adapter(folder)[0].tasks
                 if tasks == ("feedback",):
@@ -163,16 +174,20 @@ def adapters(
     unload: Annotated[list[str] | None, typer.Option("--unload", help="NAME.")] = None,
 ) -> None:
     """Load and unload adapters of a running vLLM server, and list what it has."""
+    from finetune.vllm_folder import check_for_vllm
     from finetune.vllm_server import Adapters
     from workbench.settings import get_settings
 
     settings = get_settings()
     with _told():
+        named = _named(load or [], settings)
+        for folder in named.values():
+            check_for_vllm(folder)  # before its forerunner is unloaded
         server = Adapters(url, _key(settings))
         try:
             for name in unload or []:
                 server.unload(name)
-            for name, folder in _named(load or [], settings).items():
+            for name, folder in named.items():
                 server.load(name, folder)
             for name, parent in server.names().items():
                 typer.echo(f"{name} (on {parent})" if parent else name)
@@ -199,6 +214,7 @@ def prove(
     from finetune import proof
     from finetune.adapter_judge import read_adapter
     from finetune.asked_rows import rows_to_ask
+    from finetune.vllm_folder import check_for_vllm
     from finetune.written import write_report
     from workbench.settings import get_settings
 
@@ -207,6 +223,7 @@ def prove(
         folder = _folder(adapter, settings)
         called = name or folder.name
         recipe, metrics = read_adapter(folder)
+        check_for_vllm(folder)
         asked = rows_to_ask(recipe, rows, data)
         with _served({called: folder}, url, settings, dtype, venv) as (begin, about):
             typer.echo(f"asking PEFT {len(asked)} rows, with and without the adapter ...")
@@ -334,7 +351,8 @@ def _served(
     serving = serving_of(named, settings.models_dir, on_cpu=on_cpu, port=free_port(), dtype=_dtype(dtype, on_cpu))
     command = serve_command(serving, python)
     about |= {"server_options": [_nowhere(word, serving.base) for word in command[3:]], "cpu_build": on_cpu}
-    server = VllmServer(command, serve_environment(serving, _environ(), key), serving.url, settings.data_dir / LOG)
+    log_file = settings.data_dir / LOG.format(port=serving.port)
+    server = VllmServer(command, serve_environment(serving, _environ(), key), serving.url, log_file)
     with ExitStack() as stack:
 
         def begin() -> tuple[str, str]:

@@ -64,6 +64,7 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """Writes it as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
