@@ -34,11 +34,12 @@ run: $(SERVES)
 	$(BIN)/viva models pull
 	$(BIN)/viva serve
 
+# a worker takes one thread: two that share a core wait for each other, which made models' tests several times as slow;
 # what keeps time, with a browser or at the pace of speech, comes when the models' own tests no longer take the cores; a
 # busy machine may hold any test up for longer than it waits, so that each has a second try, which the summary names
 test: install
 	$(BIN)/viva models pull
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns 1 --durations 20 -m "not browser and not realtime and not vllm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --reruns 1 --durations 20 -m "not browser and not realtime and not vllm"
 	$(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder --reruns 1 --durations 20 -m "browser or realtime"
 
 test-fast: install
