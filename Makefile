@@ -34,7 +34,7 @@ run: $(SERVES)
 	$(BIN)/viva models pull
 	$(BIN)/viva serve
 
-# a worker takes one thread: two that share a core wait for each other, which made models' tests several times as slow;
+# a worker takes one thread, as two that share a core wait for each other;
 # what keeps time, with a browser or at the pace of speech, comes when the models' own tests no longer take the cores; a
 # busy machine may hold any test up for longer than it waits, so that each has a second try, which the summary names
 test: install
