@@ -168,7 +168,7 @@ def test_training_data_are_prepared_from_a_corpus_and_a_table_of_ones_own(data: 
     assert {r.corpus for r in [*train, *validation]} == {"scientsbank", "own"}
     assert not {r.question for r in train} & {r.question for r in validation}
     assert "mine.csv:4" in (tmp_path / "out" / "rejected.jsonl").read_text()
-    assert f"train: {len(train)} rows" in done.output and "rejected: 1" in done.output
+    assert f"train: {len(train)} rows" in done.output and 'rejected: 1, 1 of them "has no answer"' in done.output
     assert "mine.csv: 2 rows used, 1 left out (first reason: mine.csv:4 has no answer)" in done.output
     assert "own: 1 rows to train on, 1 to validate with" in done.output
 

@@ -83,7 +83,11 @@ def prepare(
         typer.echo(f"{source}: {n_train} rows to train on, {n_validation} to validate with")
     if made["made"]:
         typer.echo(f"of these made: {', '.join(f'{n} {kind}' for kind, n in made['made'].items())}")
-    typer.echo(f"rejected: {sum(made['rejected'].values())}, with reasons in {out / 'rejected.jsonl'}")
+    rejected = made["rejected"]
+    if rejected:
+        reason = max(rejected, key=rejected.__getitem__)
+        often = f'{rejected[reason]} of them "{reason}"'
+        typer.echo(f"rejected: {sum(rejected.values())}, {often}; each with its reason in {out / 'rejected.jsonl'}")
     typer.echo(f"wrote {out}")
 
 
