@@ -301,7 +301,10 @@ class VivaKeyPoint(BaseModel):
 
 
 class VivaVerdict(_ServerEvent):
-    """An answer's mark; at once in `practice`, after the last question in `exam`."""
+    """An answer's mark; at once in `practice`, after the last question in `exam`.
+
+    `judge` is `an examiner`, and `confidence` 1, where a person gave it while the candidate was away.
+    """
 
     type: Literal["viva.verdict"] = "viva.verdict"
     number: int
